@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
-from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.audit_export import Export, exporting
 from dq_pipelines.security.certificate import Certificate
@@ -62,7 +63,13 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                     flush=True,
                 )
             freeze_garbage_collection()
+            threading.Thread(target=_warm_up, args=(site,), name="warm-up", daemon=True).start()
             _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
+
+
+def _warm_up(site: Site) -> None:
+    with contextlib.suppress(DqError, SQLAlchemyError):  # pages say what is wrong
+        site.warm_up()
 
 
 def freeze_garbage_collection() -> None:

@@ -45,14 +45,14 @@ def test_the_overview_of_healthy_tables(good: Workshop) -> None:
     with client_of(site_of(good)) as client:
         said = page(client, "/dashboard/").text
     assert "Every table that has run is healthy" in said
-    assert "3 healthy. Last run" in said
+    assert "3 healthy . Last run" in said
     assert "Failing rules" not in said
 
 
 def test_the_overview_shows_failing_rules_and_since_when(client: TestClient, shop: Workshop) -> None:
     found = page(client, "/dashboard/")
     assert "1 of 3 tables need attention" in found.text
-    assert "1 failing, 2 healthy. Last run" in found.text
+    assert "1 failing , 2 healthy . Last run" in found.text
     latest = shop.history.latest("silver/sales")
     assert latest is not None
     since = [given["datetime"] for given in found.all("time")]
@@ -68,7 +68,7 @@ def test_a_removed_table_is_listed_separately(shop: Workshop, tmp_path: Path) ->
     with client_of(site_of(copy)) as client:
         found = page(client, "/dashboard/")
         assert "No longer in the YAML: gold/by_shop , silver/sales" in found.text
-        assert "1 healthy. Last run" in found.text
+        assert "1 healthy . Last run" in found.text
         assert "/dashboard/tables/silver/sales" in found.links
         assert "silver/sales" in page(client, "/dashboard/tables/silver/sales").text
 
@@ -369,7 +369,7 @@ def test_a_table_whose_first_attempt_failed_is_an_error_and_says_why(tmp_path: P
     with mounted(site_of(shop)) as client:
         first, of_table = page(client, "/dashboard/"), page(client, "/dashboard/tables/silver/sales")
     assert "1 of 1 tables need attention" in first.text
-    assert "1 error. Last run" in first.text
+    assert "1 error . Last run" in first.text
     for said in (first.text, of_table.text):
         assert "The last attempt failed:" in said
         assert "sales.csv.gz" in said

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.web.dashboard import Site, site
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.web.dashboard import Site, lake_reader
+from dq_pipelines.web.dashboard.lake_counts import count_table
 from dq_pipelines_tests.web.conftest import bad_day, build, site_of
 from dq_pipelines_tests.workshop import Workshop
 
@@ -22,13 +24,13 @@ def shop(tmp_path: Path) -> Workshop:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tables that were read, in order."""
     tables: list[str] = []
-    real = site._look_at
+    real = count_table
 
-    def noted(lake: object, table: str, **more: bool) -> object:
+    def noted(lake: Lake, table: str) -> object:
         tables.append(table)
-        return real(lake, table, **more)  # type: ignore[arg-type]
+        return real(lake, table)
 
-    monkeypatch.setattr(site, "_look_at", noted)
+    monkeypatch.setattr(lake_reader, "count_table", noted)
     return tables
 
 
@@ -44,7 +46,7 @@ def test_only_tables_that_changed_are_read_again(
 ) -> None:
     at = site_of(shop)
     assert looked(at, read)[0] == set(TABLES)
-    monkeypatch.setattr(site, "_LOOK_AGAIN", -1.0)
+    monkeypatch.setattr(lake_reader, "LOOK_AGAIN", -1.0)
     assert looked(at, read)[0] == set()
     bad_day(shop)  # a run of sales alone
     again, rows = looked(at, read)
@@ -63,7 +65,7 @@ def test_a_table_that_cannot_be_read_is_tried_again(
     log.write_text("{")
     assert "silver/shops" in at.lake_now(TABLES).notes[0]
     log.write_text(content)  # in place: the folder of the log does not change
-    monkeypatch.setattr(site, "_LOOK_AGAIN", -1.0)
+    monkeypatch.setattr(lake_reader, "LOOK_AGAIN", -1.0)
     again, rows = looked(at, read)
     assert again == {"silver/shops"}
     assert rows["silver/shops"] == 2

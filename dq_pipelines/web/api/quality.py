@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.queries.scores import score_of, score_of_all
 from dq_pipelines.history.queries.series import METRICS, latest, series
-from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
 from dq_pipelines.security.roles import Permission
@@ -231,8 +231,7 @@ def metrics_of_table(
     responses=problems(503),
 )
 def scores(behind: Behind, rights: Own) -> Scores:
-    history = behind.site.stores.history
-    every = latest_statuses(history) if history.is_begun else []
+    every = list(behind.site.latest().values())
     # Removed tables do not count.
     in_project = {table.key for table in rights.project} or {one.table for one in every}
     stands = [one for one in every if one.verdicts and one.table in in_project and rights.sees(one.table)]

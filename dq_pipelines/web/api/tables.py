@@ -9,11 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.status import Outcome, Status
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
-from dq_pipelines.pipeline.current_status import with_current_state
 from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
@@ -127,16 +126,21 @@ def tables(
     cursor: Cursor = None,
 ) -> Page[TableLine]:
     after = place_in(NAMED, cursor) or ""
-    history = behind.site.stores.history
     left_out = {one.key: one for one in rights.project.left_out if one.key}
     every = sorted([*rights.project, *left_out.values()], key=lambda table: table.key)
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
     behind.site.settle()
-    shown = {table.key for table in wanted[:limit]}
-    found = [one for one in latest_statuses(history) if one.table in shown] if shown and history.is_begun else []
+    shown = {table.key: table for table in wanted[:limit]}
+    latest = behind.site.latest() if shown else {}
+    found = [latest[key] for key in shown if key in latest]
     lake = behind.site.lake_now([one.table for one in found])
-    now = [with_current_state(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
-    stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown & left_out.keys()))}
+    now = [
+        behind.site.summaries.summary(
+            one, shown[one.table].domain, lake.asides, lake.quarantines.get(one.table)
+        ).standing
+        for one in found
+    ]
+    stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown.keys() & left_out.keys()))}
     items = [
         TableLine(
             key=table.key,

@@ -86,8 +86,11 @@ class Chart:
         return list(found.items()) if self.horizontal else sorted(found.items())[-_LAST:]
 
 
-def scores(found: Sequence[TrendPoint]) -> Chart:
-    """The quality score of each table over time; of many tables, those with the lowest scores."""
+def scores(found: Sequence[TrendPoint], *, is_part: bool = False) -> Chart:
+    """The quality score of each table over time; of many tables, those with the lowest scores.
+
+    `is_part`: only the tables of one page are given.
+    """
     by_table: dict[str, list[TrendPoint]] = {}
     for one in found:
         by_table.setdefault(one.table, []).append(one)
@@ -100,7 +103,8 @@ def scores(found: Sequence[TrendPoint]) -> Chart:
         for number, table in enumerate(worst)
         for of in [by_table[table]]
     ]
-    note = f"The {_LINES} tables with the lowest scores; {left} more are not shown." if left > 0 else ""
+    of_page = " of this page" if is_part else ""
+    note = f"The {_LINES} tables{of_page} with the lowest scores; {left} more are not shown." if left > 0 else ""
     least = min((one.score for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
     return Chart("scores", "Quality score", lines, note, "%", bounds, wide=True)
@@ -126,15 +130,15 @@ def rows(found: Sequence[TrendPoint]) -> Chart:
     return Chart("rows", "Rows by batch", shown, _together(found), "rows", stacked=True)
 
 
-def layers(counts: Mapping[str, int]) -> Chart:
-    """The current number of rows in each layer of each table."""
+def layers(counts: Mapping[str, int], *, is_part: bool = False) -> Chart:
+    """The current number of rows in each layer of each table. `is_part`: only the tables of one page are given."""
     names = sorted({key.partition("/")[2] for key, count in counts.items() if count}, reverse=True)
     shown = []
     for layer, tone in (("bronze", "line2"), ("silver", "line1"), ("gold", "line3"), ("quarantine", "failing")):
         tables = [name for name in names if counts.get(f"{layer}/{name}")]
         if tables:
             shown.append(Series(layer, "bar", tone, tables, [counts[f"{layer}/{name}"] for name in tables]))
-    note = "Rows in the lake now, on a logarithmic scale."
+    note = f"Rows in the lake now{', of the tables on this page' if is_part else ''}, on a logarithmic scale."
     return Chart("layers", "Rows by layer", shown, note, "rows", horizontal=True, logarithmic=True)
 
 

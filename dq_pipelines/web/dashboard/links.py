@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from dq_pipelines.web.dashboard.files import VERSIONED
+from dq_pipelines.web.dashboard.table_summary import SPAN
 
 
 class Links(Protocol):
@@ -43,7 +45,9 @@ class Links(Protocol):
 
     def file(self, name: str) -> str: ...
 
-    def span(self, name: str, column: str | None = None) -> str: ...
+    def span(self, name: str, column: str | None = None, kept: Mapping[str, str] | None = None) -> str: ...
+
+    def listing(self, parameters: Mapping[str, str], span: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,14 @@ class Served:
     def file(self, name: str) -> str:
         return f"{self.base}/files/{VERSIONED[name]}"
 
-    def span(self, name: str, column: str | None = None) -> str:
-        return "?" + urlencode({"days": name} | ({"column": column} if column else {}))
+    def span(self, name: str, column: str | None = None, kept: Mapping[str, str] | None = None) -> str:
+        """The same page with another time range; `kept` are further parameters of its address."""
+        return "?" + urlencode({"days": name, **({"column": column} if column else {}), **(kept or {})})
+
+    def listing(self, parameters: Mapping[str, str], span: str) -> str:
+        """The overview with these tables."""
+        kept = {"days": span} if span != SPAN else {}
+        return f"{self.home}?{urlencode({**parameters, **kept})}" if parameters or kept else self.home
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,10 @@ class OnePage:
     def file(self, name: str) -> str:
         return ""
 
-    def span(self, name: str, column: str | None = None) -> str:
+    def span(self, name: str, column: str | None = None, kept: Mapping[str, str] | None = None) -> str:
+        return ""
+
+    def listing(self, parameters: Mapping[str, str], span: str) -> str:
         return ""
 
 

@@ -13,7 +13,6 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.security.roles import Grant
 from dq_pipelines.web.auth.access import Caller, caller_of
 from dq_pipelines.web.auth.authorization import Rights
@@ -50,7 +49,7 @@ class ChangeWatcher:
 
     def _look(self, caller: Caller | None) -> str:
         seen = None if caller is None else Rights(caller, self._site.known().project).seen
-        return change_token(self._site.stores.history, seen)
+        return self._site.token(seen)
 
     async def poll(self, request: Request) -> JSONResponse:
         """The token, for a browser whose stream fails: it polls every five seconds."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
 from dq_pipelines.history.queries.scores import Score, score_of_all
@@ -15,24 +16,41 @@ from dq_pipelines.history.queries.totals import rows_in
 from dq_pipelines.history.queries.trend import TrendPoint, trend
 from dq_pipelines.history.queries.wording import NOTHING_YET
 from dq_pipelines.history.store.status import STATUSES, Status, worst
-from dq_pipelines.pipeline.current_status import lost_history, with_current_state
+from dq_pipelines.pipeline.current_status import lost_history
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, Reason
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
+from dq_pipelines.web.dashboard.failing_rules import FailingRules, failing_rules
+from dq_pipelines.web.dashboard.lake_counts import LakeCounts
+from dq_pipelines.web.dashboard.listing import Choices, Listing
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
-from dq_pipelines.web.dashboard.table_summary import RUNS, Failing, TableSummary
+from dq_pipelines.web.dashboard.table_summary import RUNS, TableSummary
 
 #: Points of a table's sparkline.
 SPARKS = 40
+#: Failing rules, reasons, and names of tables that never ran, of which a page shows so many at most; the report shows all.
+LISTED = 50
+#: Sentences about what could not be read.
+_NOTES = 10
 
 
 @dataclass(frozen=True)
 class Overview(PageContext):
     """The overview page: status of tables, failing rules, quarantine and runs."""
 
+    #: what is listed; None for all tables at once, as in the report
+    listing: Listing | None
+    choices: Choices
+    #: every visible table that has run, those that are listed on all pages, and those on this page
+    every: Sequence[TableSummary]
+    matching: Sequence[TableSummary]
     lines: Sequence[TableSummary]
+    #: the keys of tables that never ran and are listed, and the number of all of them
     unjudged: Sequence[str]
+    unjudged_count: int
+    failing: FailingRules
     runs: Sequence[BatchSummary]
+    #: of the listed tables
     quarantines: Sequence[QuarantineSummary]
     charts: Sequence[Chart]
     #: incoming and refused rows of all tables within the time range
@@ -43,17 +61,11 @@ class Overview(PageContext):
     removed: Sequence[TableStatus] = ()
 
     @cached_property
-    def failing(self) -> list[Failing]:
-        """Failing rules, the worst first, then the latest first."""
-        every = [one for line in self.lines for one in line.failing]
-        return sorted(every, key=lambda one: (one.rule.rank[:2], -(one.since or self.at).timestamp(), one.table))
-
-    @cached_property
     def domains(self) -> list[tuple[str, int, Score]]:
         """Each domain with its number of tables and its score, sorted by name."""
         found = []
-        for name in sorted({line.domain for line in self.lines}):
-            of = [line.standing for line in self.lines if line.domain == name]
+        for name in sorted({line.domain for line in self.every}):
+            of = [line.standing for line in self.every if line.domain == name]
             if (one := score_of_all(of)) is not None:
                 found.append((name, len(of), one))
         return found
@@ -61,77 +73,127 @@ class Overview(PageContext):
     @cached_property
     def counts(self) -> dict[Status, int]:
         """The number of tables per status, the worst first, including tables that never ran."""
-        found = [*(line.status for line in self.lines), *("never_run" for _ in self.unjudged)]
+        found = [*(line.status for line in self.every), *["never_run"] * self.unjudged_count]
         return {status: found.count(status) for status in STATUSES if status in found}
 
     @property
     def status(self) -> Status:
         """The status of the worst table that has run."""
-        return worst([line.status for line in self.lines])
+        return worst([line.status for line in self.every])
 
     @property
     def score(self) -> float | None:
         """In percent: the mean of the tables' scores."""
-        scores = [line.standing.score for line in self.lines if line.standing.score is not None]
+        scores = [line.standing.score for line in self.every if line.standing.score is not None]
         return sum(scores) / len(scores) if scores else None
+
+    @property
+    def rules(self) -> tuple[int, int]:
+        """The numbers of failing rules and of all rules."""
+        return sum(len(line.failing) for line in self.every), sum(len(line.standing.rules) for line in self.every)
 
     @property
     def nothing(self) -> str:
         """The message if there is no table to show."""
         if self.visit.tables is None:
             return self._lost_history() or NOTHING_YET
-        return "None of these tables has run yet." if self.unjudged else "There is no table that you may view."
+        return "None of these tables has run yet." if self.unjudged_count else "There is no table that you may view."
 
     def _lost_history(self) -> str:
         known, lake = self.visit.known.project, self.visit.site.stores.lake
         try:
-            return lost_history(lake, [table.key for table in known], [line.standing for line in self.lines])
+            return lost_history(lake, [table.key for table in known], [line.standing for line in self.every])
         except PublishError as error:
             return f"Cannot check whether the history is lost: {error}"
 
     @property
     def waiting(self) -> int:
-        return sum(one.open for one in self.quarantines)
+        """Open rows in quarantine of all tables, whatever is listed."""
+        return sum(line.standing.open_rows or 0 for line in self.every)
 
     @property
     def waiting_reasons(self) -> list[tuple[str, str, str | None, list[Reason]]]:
-        """Table, rule, column and their reasons by day, sorted by rows, most first."""
+        """Table, rule, column and their reasons by day, sorted by rows, most first; of the listed tables."""
         every = [row for one in self.quarantines for row in one.by_reason]
         return sorted(every, key=lambda row: -sum(reason.rows for reason in row[3]))
 
     @property
     def last(self) -> datetime | None:
-        return max((line.standing.at for line in self.lines), default=None)
+        return max((line.standing.at for line in self.every), default=None)
 
 
-def overview(visit: RequestContext) -> Overview:
-    """The overview page."""
-    every = visit.standings()
-    judged = {each.table for each in every}
-    known = {table.key for table in visit.known.project if visit.sees(table.key)}
-    lake = visit.site.lake_now(known | judged)
-    names = [each.table for each in every]
+def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
+    """The overview page, or all tables at once."""
+    standings, project = {each.table: each for each in visit.standings()}, visit.known.project
+    known = {table.key: table for table in (*project, *project.left_out) if table.key and visit.sees(table.key)}
+    lake = visit.site.lake
+    counts = (lake.now if listing is None else lake.soon)(sorted(known.keys() | standings.keys()))
+    every = [visit.summary(each, counts) for each in standings.values()]
+    unjudged = sorted(key for key in known if key not in standings)
+    chosen = listing or Listing()
+    matching = [
+        one
+        for one in every
+        if chosen.has_status(one.status) and chosen.has(one.standing.table, known.get(one.standing.table))
+    ]
+    waiting = [key for key in unjudged if chosen.has_status("never_run") and chosen.has(key, known[key])]
+    if chosen.status == "never_run":
+        matching, waiting = [*matching, *(visit.summary(TableStatus(key, ()), counts) for key in waiting)], []
+    ordered = chosen.in_order(matching)
+    shown, page = (None, ordered) if listing is None else chosen.page_of(ordered)
+    lines, found, rows = _page(visit, page, counts, standings, waiting[:LISTED])
+    quarantines = [
+        counts.quarantines[one.standing.table] for one in matching if one.standing.table in counts.quarantines
+    ]
+    drawn = [
+        charts.scores(found, is_part=len(page) < len(ordered)),
+        charts.layers(rows, is_part=len(page) < len(ordered)),
+        charts.quarantine(quarantines, visit.at),
+    ]
+    return Overview(
+        visit, shown, Choices.of(known.values()), every, ordered, lines, waiting, len(unjudged),
+        failing_rules(matching, visit.site.summaries, None if listing is None else LISTED),
+        last_runs(visit.history, [one.standing.table for one in matching] if chosen.is_filtered else visit.tables, RUNS),
+        [one for one in quarantines if one.statuses],
+        [chart for chart in drawn if chart.points],
+        *rows_in(visit.history, list(standings), visit.since),
+        (*visit.known.notes, *_notes(counts)),
+        visit.removed(),
+    )  # fmt: skip
+
+
+def _page(
+    visit: RequestContext,
+    page: Sequence[TableSummary],
+    counts: LakeCounts,
+    standings: Mapping[str, TableStatus],
+    unjudged: Sequence[str],
+) -> tuple[list[TableSummary], Sequence[TrendPoint], dict[str, int]]:
+    """The lines of the tables of one page, their trend, and their rows by layer."""
+    names = [one.standing.table for one in page]
+    if counts.uncounted.intersection(names):
+        counts = visit.site.lake.now(names)
+        page = [visit.summary(standings.get(one.standing.table, one.standing), counts) for one in page]
     found = trend(visit.history, names, points=SPARKS, since=visit.since)
     sparks: dict[str, list[TrendPoint]] = {name: [] for name in names}
     for one in found:
         sparks[one.table].append(one)
-    lines = [
-        visit.line(with_current_state(each, lake.asides, lake.quarantines.get(each.table)), sparks[each.table])
-        for each in every
-    ]
-    quarantines = [lake.quarantines[name] for name in names if name in lake.quarantines]
-    drawn = [charts.scores(found), charts.layers(lake.rows), charts.quarantine(quarantines, visit.at)]
-    return Overview(
-        visit,
-        lines,
-        sorted(known - judged),
-        last_runs(visit.history, visit.tables, RUNS),
-        [one for one in quarantines if one.statuses],
-        [chart for chart in drawn if chart.points],
-        *rows_in(visit.history, names, visit.since),
-        (*visit.known.notes, *lake.notes),
-        visit.removed(),
-    )
+    lines = [replace(one, spark=sparks[one.standing.table]) for one in visit.site.summaries.with_since(page)]
+    shown = {name.partition("/")[2] for name in (*names, *unjudged)}
+    return lines, found, {key: rows for key, rows in counts.rows.items() if key.partition("/")[2] in shown}
+
+
+def _notes(counts: LakeCounts) -> list[str]:
+    """Sentences about what could not be read, or is not counted yet."""
+    notes = list(counts.notes[:_NOTES])
+    if len(counts.notes) > _NOTES:
+        notes.append(f"And {len(counts.notes) - _NOTES} more sentences like these: the page of each table has its own.")
+    if count := len(counts.uncounted):
+        notes.append(
+            f"Open rows in quarantine are still being counted for {counted(count, 'table')}, whose status is that of the last "
+            "verdict until then; the page is loaded again when they are counted."
+        )
+    return notes
 
 
 @dataclass(frozen=True)

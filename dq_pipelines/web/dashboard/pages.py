@@ -31,8 +31,9 @@ from dq_pipelines.web.dashboard.admin_page import Administration, audit_page, he
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 from dq_pipelines.web.dashboard.alerts_page import MUTES, alerts_page
 from dq_pipelines.web.dashboard.links import Links, Served, slug
+from dq_pipelines.web.dashboard.listing import SORTS, Listing
 from dq_pipelines.web.dashboard.live import ChangeWatcher
-from dq_pipelines.web.dashboard.overview import overview
+from dq_pipelines.web.dashboard.overview import LISTED, overview
 from dq_pipelines.web.dashboard.quarantine_overview import quarantine_overview
 from dq_pipelines.web.dashboard.quarantine_page import quarantine_page
 from dq_pipelines.web.dashboard.request_context import RequestContext
@@ -79,6 +80,9 @@ def environment() -> Environment:
         "slug": slug,
         "SPANS": SPANS,
         "FIRST": FIRST,
+        "LISTED": LISTED,
+        "SORTS": SORTS,
+        "SPAN": SPAN,
         "DIMENSIONS": DIMENSIONS,
         "plotly_styles": files.plotly_styles,
     }
@@ -105,7 +109,7 @@ class Pages:
         self._admin = admin
 
     def overview(self, request: Request) -> HTMLResponse:
-        return self._page(request, "overview", overview(self._visit(request)))
+        return self._page(request, "overview", overview(self._visit(request), Listing.of(request.query_params)))
 
     def table(self, request: Request) -> HTMLResponse:
         key, visit = _key(request), self._visit(request)

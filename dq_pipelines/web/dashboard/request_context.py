@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from dq_pipelines.history.queries.change_token import change_token
-from dq_pipelines.history.queries.table_status import TableStatus, latest_status, latest_statuses
+from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.queries.trend import TrendPoint
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
 from dq_pipelines.rules.core.clock import now
+from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
 from dq_pipelines.web.dashboard.table_summary import TableSummary, TimeRange
 
@@ -37,7 +37,7 @@ class RequestContext:
     ) -> RequestContext:
         """The context of a request that begins now. The token is read first, so that no change during the request is missed."""
         site.settle()
-        return cls(site, known, tables, span or TimeRange(), now(), change_token(site.stores.history, tables))
+        return cls(site, known, tables, span or TimeRange(), now(), site.token(tables))
 
     @property
     def history(self) -> History:
@@ -71,7 +71,7 @@ class RequestContext:
         return status_with_left_out(found, self.left_out(key))
 
     def standings(self) -> list[TableStatus]:
-        """The status of every visible table, without removed ones."""
+        """The status of every visible table, without removed ones; by verdicts and attempts, without the lake."""
         return [one for one in self._every if not self.is_removed(one.table)]
 
     def removed(self) -> list[TableStatus]:
@@ -85,14 +85,19 @@ class RequestContext:
 
     @cached_property
     def _every(self) -> list[TableStatus]:
-        every = latest_statuses(self.history) if self.history.is_begun else []
+        every = self.site.latest().values()
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
 
-    def line(self, stands: TableStatus, spark: Sequence[TrendPoint] = ()) -> TableSummary:
-        """The summary of a table."""
-        table = self.table(stands.table)
-        about = table or self.left_out(stands.table)
-        return TableSummary(stands, about.domain if about is not None else "", spark, self.site.failing_since(stands))
+    def summary(self, status: TableStatus, lake: LakeCounts) -> TableSummary:
+        """The summary of a table, without since when its rules fail."""
+        about = self.table(status.table) or self.left_out(status.table)
+        domain = about.domain if about is not None else ""
+        return self.site.summaries.summary(status, domain, lake.asides, lake.quarantines.get(status.table))
+
+    def line(self, stands: TableStatus, lake: LakeCounts, spark: Sequence[TrendPoint] = ()) -> TableSummary:
+        """The summary of a table with since when its rules fail, and its trend."""
+        [found] = self.site.summaries.with_since([self.summary(stands, lake)])
+        return replace(found, spark=spark)
 
 
 @dataclass(frozen=True)

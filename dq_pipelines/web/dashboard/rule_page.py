@@ -9,7 +9,6 @@ from typing import Any
 from dq_pipelines.history.queries.failing_since import last_result
 from dq_pipelines.history.queries.rule_status import RuleState
 from dq_pipelines.history.queries.trend import rule_trend
-from dq_pipelines.pipeline.current_status import with_current_state
 from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 from dq_pipelines.pipeline.quarantine.quarantine_summary import sample_rows
 from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
@@ -48,15 +47,14 @@ def rule_page(visit: RequestContext, key: str, check: str) -> RulePage | None:
     if stands is None:
         return None
     lake = visit.site.lake_now([key])
-    stands = with_current_state(stands, lake.asides, lake.quarantines.get(key))
-    one = stands.rule(check) or _judged_before(visit, key, check)
+    line = visit.line(stands, lake)
+    one = line.standing.rule(check) or _judged_before(visit, key, check)
     if one is None:
         return None
     table = visit.table(key)
     rule = rules_by_check(table).get(check) if table is not None else None
     action = rule.action if rule is not None else None
     rows = sample_rows(visit.site.stores.lake, key, RefusedRowFilter(one.one.rule, one.one.column), ROWS)
-    line = visit.line(stands)
     return RulePage(
         visit,
         line,

@@ -10,7 +10,6 @@ from dq_pipelines.history.queries.series import columns_measured
 from dq_pipelines.history.queries.trend import column_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
 from dq_pipelines.history.store.attempts import Attempt, Attempts
-from dq_pipelines.pipeline.current_status import with_current_state
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
@@ -51,7 +50,7 @@ def table_page(visit: RequestContext, key: str, column: str | None = None) -> Ta
     held = anomaly_points(history, key, since=since, limit=POINTS)
     return TablePage(
         visit,
-        visit.line(with_current_state(stands, lake.asides, lake.quarantines.get(key)), found),
+        visit.line(stands, lake, found),
         [charts.score(found), charts.rows(found)] if found else [],
         last_runs(history, [key], RUNS),
         Attempts(history).last([key], FIRST),

@@ -56,6 +56,11 @@ class TableSummary:
         return STATUSES.index(self.status), 100.0 if score is None else score, self.standing.table
 
     @cached_property
+    def last_at(self) -> float:
+        """When the newest verdict or attempt began, in seconds since 1970; 0 for a table that never ran."""
+        return self.standing.at.timestamp() if self.standing.verdicts or self.standing.attempts else 0.0
+
+    @cached_property
     def failing(self) -> tuple[Failing, ...]:
         return tuple(Failing(self, rule) for rule in self.standing.failed)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
@@ -65,7 +65,7 @@ class DeltaFormat(TableFormat):
         if is_remote(place.uri):
             return None
         try:
-            found = (Path(place.uri) / FOLDER).stat()
+            found = os.stat(f"{place.uri}/{FOLDER}")  # noqa: PTH116 - asked of thousands of tables, five times as quick as a path
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size

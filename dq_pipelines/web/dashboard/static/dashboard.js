@@ -110,12 +110,19 @@
       if (fresh.dataset.refresh) old.dataset.refresh = fresh.dataset.refresh;
       const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
       const focusable = "a, button, input, select, textarea, summary, [tabindex]";
+      const fields = [...old.querySelectorAll("form[method=get] [name]")].map((field) => [field.name, field.value, field.selectionStart]);
       const focused = old.contains(document.activeElement) ? [...old.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
       const href = document.activeElement && document.activeElement.getAttribute("href");
       const tops = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
       const at = [scrollX, scrollY];
       old.querySelectorAll(".plot").forEach((plot) => window.Plotly && Plotly.purge(plot));
       old.replaceChildren(...fresh.childNodes);
+      for (const [name, value, caret] of fields) {
+        const field = old.querySelector(`form[method=get] [name="${CSS.escape(name)}"]`);
+        if (!field) continue;
+        field.value = value;
+        if (caret != null) field.setSelectionRange(caret, caret);
+      }
       open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
       [...old.querySelectorAll(".scroll")].forEach((box, index) => { if (tops[index]) [box.scrollLeft, box.scrollTop] = tops[index]; });
       old.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
