@@ -1,12 +1,22 @@
-"""Returns a change token for polling."""
+"""Returns marks of changes per table, and a change token for polling."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from dq_pipelines.history.store.changes import change_marks
+import sqlalchemy as sa
+
+from dq_pipelines.history.store.schema import CHANGES
 from dq_pipelines.history.store.verdicts import History
+
+
+def change_marks(history: History) -> Mapping[str, str]:
+    """Returns the mark of each table with a verdict or attempt, which differs after each write about it."""
+    if not history.is_begun:
+        return {}
+    with history.engine.connect() as connection:
+        return {row.table: row.mark for row in connection.execute(sa.select(CHANGES.c.table, CHANGES.c.mark))}
 
 
 def change_token(history: History, tables: Collection[str] | None = None) -> str:

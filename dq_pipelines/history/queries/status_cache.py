@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.queries.change_token import change_marks
 from dq_pipelines.history.queries.table_status import TableStatus, released, statuses_without_released
-from dq_pipelines.history.store.changes import change_marks
 from dq_pipelines.history.store.verdicts import History
 
 #: Tables that are read by one query: a database takes only so many values in a list.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dq_pipelines.history.store.schema import CHANGES
-
-if TYPE_CHECKING:
-    from dq_pipelines.history.store.verdicts import History
 
 
 def mark_changed(connection: sa.Connection, tables: Collection[str]) -> None:
@@ -24,14 +20,6 @@ def mark_changed(connection: sa.Connection, tables: Collection[str]) -> None:
         return
     # In one order, so that two writers of several tables do not wait for each other.
     upsert(connection, CHANGES, [{"table": table, "mark": uuid4().hex} for table in sorted(set(tables))])
-
-
-def change_marks(history: History) -> Mapping[str, str]:
-    """Returns the mark of each table with a verdict or attempt."""
-    if not history.is_begun:
-        return {}
-    with history.engine.connect() as connection:
-        return {row.table: row.mark for row in connection.execute(sa.select(CHANGES.c.table, CHANGES.c.mark))}
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, str]]) -> None:

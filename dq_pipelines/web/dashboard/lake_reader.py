@@ -17,8 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.queries.change_token import change_token
-from dq_pipelines.history.store.changes import change_marks
+from dq_pipelines.history.queries.change_token import change_marks, change_token
 from dq_pipelines.history.store.lake_counts import store_counts, stored_counts
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.pipeline.current_status import skipped_inputs_now
