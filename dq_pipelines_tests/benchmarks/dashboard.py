@@ -20,12 +20,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.history.store.changes import mark_changed
-from dq_pipelines.history.store.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
+from dq_pipelines.history.store.schema import ATTEMPTS, BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.runtime.stores import Stores
 
 RULES, COLUMNS = 10, 6
+#: Runs that one transaction writes.
+_AT_ONCE = 2_000
 PATHS = (
     "/",
     "/?days=all",
@@ -35,45 +37,56 @@ PATHS = (
 )
 
 
-def fill(history: History, runs: int, tables: int, *, days: int = 365) -> None:
+def fill(
+    history: History, runs: int, tables: int, *, days: int = 365, rules: int = RULES, columns: int = COLUMNS
+) -> None:
     """So many runs of so many tables within these days; some rules of each fail now and then, one always."""
     dice = random.Random(7)  # noqa: S311 - the same history each time
     began = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
-    verdicts: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
-    batches: list[dict[str, Any]] = []
-    columns: list[dict[str, Any]] = []
-    for number in range(1, runs + 1):
-        verdicts.append({
-            "id": number, "table": f"silver/t{number % tables}", "batch": f"b-{number}", "run_id": f"{number:032x}",
-            "partition": None, "started_at": began + timedelta(days=days * number / (runs + 1)), "duration_seconds": 2.0,
-            "rows_in": 1000, "published": 990, "refused": 8, "dropped": 2, "blocked": False,
+    for start in range(1, runs + 1, _AT_ONCE):
+        rows: dict[sa.Table, list[dict[str, Any]]] = {}
+        for number in range(start, min(start + _AT_ONCE, runs + 1)):
+            at = began + timedelta(days=days * number / (runs + 1))
+            for table, some in _run(dice, number, f"silver/t{number % tables}", at, rules, columns).items():
+                rows.setdefault(table, []).extend(some)
+        with history.engine.begin() as connection:
+            for table, some in rows.items():
+                if some:
+                    connection.execute(table.insert(), some)
+            mark_changed(connection, {row["table"] for row in rows[VERDICTS]})
+
+
+def _run(
+    dice: random.Random, number: int, table: str, at: datetime, rules: int, columns: int
+) -> dict[sa.Table, list[dict[str, Any]]]:
+    """The rows of one run."""
+    same = {"table": table, "batch": f"b-{number}", "run_id": f"{number:032x}", "partition": None, "started_at": at}
+    results = []
+    for rule in range(rules):
+        wrong = 5 if rule == 0 or dice.random() < 0.05 else 0
+        results.append({
+            "verdict_id": number, "check": f"check_{rule}", "rule": f"expect_{rule}", "column": f"c{rule % COLUMNS}",
+            "severity": "critical" if rule % 2 else "warning", "success": not wrong, "blocks": False,
+            "element_count": 1000, "missing_count": 0, "unexpected_count": wrong, "observed_value": "null",
+            "score": 1 - wrong / 1000,
         })  # fmt: skip
-        batches.append({"verdict_id": number, "bytes": 10_000})
-        for rule in range(RULES):
-            wrong = 5 if rule == 0 or dice.random() < 0.05 else 0
-            results.append({
-                "verdict_id": number, "check": f"check_{rule}", "rule": f"expect_{rule}", "column": f"c{rule % COLUMNS}",
-                "severity": "critical" if rule % 2 else "warning", "success": not wrong, "blocks": False,
-                "element_count": 1000, "missing_count": 0, "unexpected_count": wrong, "observed_value": "null",
-                "score": 1 - wrong / 1000,
-            })  # fmt: skip
-        columns += [
+    return {
+        VERDICTS: [same | {
+            "id": number, "duration_seconds": 2.0, "rows_in": 1000, "published": 990, "refused": 8, "dropped": 2, "blocked": False,
+        }],
+        ATTEMPTS: [same | {
+            "id": number, "ended_at": at + timedelta(seconds=2), "recheck": False, "outcome": "published", "said": "", "process": "",
+        }],
+        BATCH_METRICS: [{"verdict_id": number, "bytes": 10_000}],
+        RESULTS: results,
+        COLUMN_METRICS: [
             {
                 "verdict_id": number, "column": f"c{place}", "place": place, "count": 1000, "null_count": 3,
                 "mean": dice.gauss(50, 2), "standard_deviation": abs(dice.gauss(10, 1)), "outlier_count": 2,
             }
-            for place in range(COLUMNS)
-        ]  # fmt: skip
-    with history.engine.begin() as connection:
-        for table, rows in (
-            (VERDICTS, verdicts),
-            (BATCH_METRICS, batches),
-            (RESULTS, results),
-            (COLUMN_METRICS, columns),
-        ):
-            connection.execute(table.insert(), rows)
-        mark_changed(connection, {row["table"] for row in verdicts})
+            for place in range(columns)
+        ],
+    }  # fmt: skip
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from dq_pipelines_tests.benchmarks import column, judging, many_batches, many_partitions, planted
+from dq_pipelines_tests.benchmarks import column, judging, many_batches, many_partitions, page_times, planted
 from dq_pipelines_tests.benchmarks.comparison import Goal
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured
 from dq_pipelines_tests.benchmarks.page import merged
@@ -114,6 +114,13 @@ def test_many_files_lose_no_row(most: int, runs: int) -> None:
 def test_a_run_and_a_load_of_many_tables_do_their_work(verb: str, wanted: int, tmp_path: Path) -> None:
     write_project(tmp_path / "p", 12)
     assert measured("project_size", str(tmp_path / "p"), verb).found == [wanted]
+
+
+def test_pages_about_many_tables_are_right(tmp_path: Path) -> None:
+    write_project(tmp_path, 60)
+    lines = list(page_times.sections(tmp_path, tables=60, verdicts=180))
+    assert all(is_right for _, is_right in lines), lines
+    assert len(lines) > 5
 
 
 @pytest.mark.parametrize("verb", ["export", "import"])
