@@ -130,17 +130,12 @@ def tables(
     every = sorted([*rights.project, *left_out.values()], key=lambda table: table.key)
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
     behind.site.settle()
-    shown = {table.key: table for table in wanted[:limit]}
+    shown = {table.key for table in wanted[:limit]}
     latest = behind.site.latest() if shown else {}
     found = [latest[key] for key in shown if key in latest]
     lake = behind.site.lake_now([one.table for one in found])
-    now = [
-        behind.site.summaries.summary(
-            one, shown[one.table].domain, lake.asides, lake.quarantines.get(one.table)
-        ).standing
-        for one in found
-    ]
-    stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown.keys() & left_out.keys()))}
+    now = [behind.site.summary(one, lake, rights.project).standing for one in found]
+    stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown & left_out.keys()))}
     items = [
         TableLine(
             key=table.key,

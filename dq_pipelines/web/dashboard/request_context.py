@@ -90,9 +90,7 @@ class RequestContext:
 
     def summary(self, status: TableStatus, lake: LakeCounts) -> TableSummary:
         """The summary of a table, without since when its rules fail."""
-        about = self.table(status.table) or self.left_out(status.table)
-        domain = about.domain if about is not None else ""
-        return self.site.summaries.summary(status, domain, lake.asides, lake.quarantines.get(status.table))
+        return self.site.summary(status, lake, self.known.project)
 
     def line(self, stands: TableStatus, lake: LakeCounts, spark: Sequence[TrendPoint] = ()) -> TableSummary:
         """The summary of a table with since when its rules fail, and its trend."""

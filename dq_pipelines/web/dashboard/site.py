@@ -13,7 +13,6 @@ from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
-from dq_pipelines.pipeline.current_status import with_current_state
 from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, load_sound_tables
@@ -23,6 +22,7 @@ from dq_pipelines.web.dashboard.cached import Cached
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.lake_reader import LakeReader
 from dq_pipelines.web.dashboard.summary_cache import SummaryCache
+from dq_pipelines.web.dashboard.table_summary import TableSummary
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,15 @@ class Site:
     def standings(self) -> list[TableStatus]:
         """The current status of every table with an attempt."""
         self.settle()
-        found = self.latest().values()
+        found, project = self.latest().values(), self.known().project
         lake = self.lake_now([one.table for one in found])
-        now = [with_current_state(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
-        return with_left_out(now, self.known().project.left_out)
+        return with_left_out((self.summary(one, lake, project).standing for one in found), project.left_out)
+
+    def summary(self, status: TableStatus, lake: LakeCounts, project: Project) -> TableSummary:
+        """The summary of a table, without since when its rules fail."""
+        about = project.by_key(status.table) or project.left_out_by_key(status.table)
+        domain = about.domain if about is not None else ""
+        return self.summaries.summary(status, domain, lake.asides, lake.quarantines.get(status.table))
 
     def token(self, tables: Collection[str] | None = None) -> str:
         """A text that changes with each verdict and attempt of these tables, and when all rows in the lake are counted."""
