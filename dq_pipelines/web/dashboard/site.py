@@ -125,6 +125,8 @@ class Site:
         return change_token(self.stores.history, tables) + "+" * self.lake.is_counting
 
     def warm_up(self) -> None:
-        """Read what the first page would wait for: the project, the statuses, and the counts of the lake."""
-        known = {table.key for table in self.known().project}
-        self.lake.soon(sorted(known | self.latest().keys()))
+        """Read what the first page would wait for: the project, the statuses and rules of tables, and the counts of the lake."""
+        project, latest = self.known().project, self.latest()
+        lake = self.lake.soon(sorted({table.key for table in project} | latest.keys()))
+        for status in latest.values():
+            _ = self.summary(status, lake, project).failing
