@@ -16,6 +16,7 @@ from dq_pipelines.orchestration.jobs.maintenance import upkeep_jobs, upkeep_sche
 from dq_pipelines.orchestration.jobs.purge_runs import purge_jobs, purge_schedules
 from dq_pipelines.orchestration.jobs.quarantine import quarantine_jobs
 from dq_pipelines.orchestration.jobs.selections import jobs
+from dq_pipelines.orchestration.output_types import types_taken_as_they_are
 from dq_pipelines.orchestration.schedules import schedules
 from dq_pipelines.orchestration.sensors.alerts import alert_sensors
 from dq_pipelines.orchestration.sensors.definitions import sensors
@@ -26,6 +27,7 @@ from dq_pipelines.project import Project
 
 
 @collector_paused()
+@types_taken_as_they_are()
 def build_definitions(
     project: Project, *, stores: Stores | None = None, executor: dg.ExecutorDefinition | None = dg.in_process_executor
 ) -> dg.Definitions:

@@ -26,7 +26,10 @@ def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
 
 def check_spec(table: Table, name: str, key: dg.AssetKey, **more: Any) -> dg.AssetCheckSpec:
     """Returns a check spec of one of the table's assets. It has the table's partitions: one result per partition."""
+    partitions = partitions_definition(table)
+    if partitions is None:
+        return dg.AssetCheckSpec(name, asset=key, **more)
     with warnings.catch_warnings():
         # Dagster 1.13 marks partitioned checks as a preview. Without them, a planned check of a partition stays planned.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(name, asset=key, partitions_def=partitions_definition(table), **more)
+        return dg.AssetCheckSpec(name, asset=key, partitions_def=partitions, **more)
