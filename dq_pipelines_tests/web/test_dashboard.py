@@ -78,7 +78,8 @@ def test_rows_by_layer_and_quarantine_by_reason(client: TestClient) -> None:
     drawn = charts(text)
     assert drawn["layers"] == {"bronze": [2, 7], "silver": [2, 5], "gold": [2], "quarantine": [2]}
     assert drawn["quarantine"] == {"under a day": [2]}
-    assert "2 open rows" in Page.of(text).text
+    assert '<a href="/dashboard/quarantine">2</a>' in text
+    assert "2 refused rows wait for somebody" in Page.of(client.get("/dashboard/quarantine").text).text
 
 
 def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:

@@ -153,7 +153,7 @@ def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
     return Overview(
         visit, shown, Choices.of(known.values()), every, ordered, lines, waiting, len(unjudged),
         failing_rules(matching, visit.site.summaries, None if listing is None else LISTED),
-        last_runs(visit.history, [one.standing.table for one in matching] if chosen.is_filtered else visit.tables, RUNS),
+        last_runs(visit.history, visit.tables, RUNS) if listing is None else (),  # a server has a page of runs
         [one for one in quarantines if one.statuses],
         [chart for chart in drawn if chart.points],
         *rows_in(visit.history, list(standings), visit.since),
