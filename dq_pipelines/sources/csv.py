@@ -19,12 +19,13 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Reading
 from dq_pipelines.sources.charset import Guess
-from dq_pipelines.sources.csv_repair import PlainFile, made_plain
+from dq_pipelines.sources.csv_repair import PlainFile, checked_lines, made_plain
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import one_after_another
 from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
+from dq_pipelines.sources.line_scan import lines_in
 from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.names import Rename, named, renames, together
 from dq_pipelines.sources.rewriting import TextFile
@@ -161,21 +162,39 @@ class Csv(FileSource):
 
         `layouts` are those of the files before: guessing takes 20 ms, a folder may hold thousands.
         """
-        size = part.path.stat().st_size
-        if size == 0:
+        if part.path.stat().st_size == 0:
             return _File(self._empty(part, "0 bytes"), None, 0, FileReport(part.source, 0))
-        text = self._as_text(part)
+        with part.path.open("rb") as data:
+            sample = data.read(encoding.SAMPLE)
+        must_be_text(part.source, sample, "a text file", wide="16" in self.encoding or "32" in self.encoding)
+        guess = encoding.guessed(sample) if self.encoding == "auto" else Guess(self.encoding)
+        newline = encoding.newline(sample.decode(guess.encoding, "replace")) if self.newline == "auto" else self.newline
+        if guess.encoding == "utf-8" and newline != "\r" and encoding.is_utf8_so_far(sample):
+            opened = self._read_as(part, _Utf8(part.path, guess, newline, {}), layouts)
+            if opened is not None:
+                return opened
+        opened = self._read_as(part, self._copy(part, guess, newline), layouts)
+        if opened is None:
+            raise SourceError(f"{part.source}: wanted its copy in UTF-8, got bytes that are none")
+        return opened
+
+    def _read_as(self, part: Part, text: _Utf8, layouts: list[Layout]) -> _File | None:
+        """The file by its text; None where a byte of that is no UTF-8."""
         lines = encoding.first_lines(text.path)
-        cut = text.path.stat().st_size > encoding.SAMPLE
+        size = text.path.stat().st_size
+        cut = size > encoding.SAMPLE
         if not cut and not any(line.strip() for line in lines):
-            report = FileReport(part.source, text.lines, blank=text.lines)
-            return _File(self._empty(part, f"{size} bytes of blank lines"), None, 0, report)
-        layout = next((one for one in layouts if one.is_that_of(lines)), None)
-        if layout is None:
-            layout = laid_out(lines, self, cut=cut)
+            count = lines_in(text.path) or 0
+            report = FileReport(part.source, count, blank=count)
+            return _File(self._empty(part, f"{part.path.stat().st_size} bytes of blank lines"), None, 0, report)
+        layout = next((one for one in layouts if one.is_that_of(lines)), None) or laid_out(lines, self, cut=cut)
+        checked = checked_lines(text.path, layout, text.newline)
+        if checked is None:
+            return None
+        if not any(layout is one for one in layouts):
             layouts[4:] = []
             layouts.insert(0, layout)
-        end = end_of(text.path, text.lines, layout, None if self.skip_footer == "auto" else self.skip_footer)
+        end = end_of(text.path, checked.count, layout, None if self.skip_footer == "auto" else self.skip_footer)
         read = TextFile(
             text.path,
             text.newline,
@@ -186,8 +205,8 @@ class Csv(FileSource):
             layout.header,
             text.undecoded,
         )
-        plain = made_plain(read, f"its bytes are no {text.guess.encoding}")
-        report = replace(layout.report(part.source, text.lines, end, plain), encoding=text.guess)
+        plain = made_plain(read, checked, f"its bytes are no {text.guess.encoding}")
+        report = replace(layout.report(part.source, checked.count, end, plain), encoding=text.guess)
         return _File(layout.names, plain, layout.first, report)
 
     def _empty(self, part: Part, got: str) -> list[Rename]:
@@ -195,21 +214,13 @@ class Csv(FileSource):
             raise SourceError(f"{part.source} is empty: wanted a header line, got {got}")
         return [] if self.column_names == "auto" else named(self.column_names)
 
-    def _as_text(self, part: Part) -> _Utf8:
-        with part.path.open("rb") as data:
-            sample = data.read(encoding.SAMPLE)
-        must_be_text(part.source, sample, "a text file", wide="16" in self.encoding or "32" in self.encoding)
-        guess = encoding.guessed(sample) if self.encoding == "auto" else Guess(self.encoding)
-        name = guess.encoding
-        newline = encoding.newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
-        if name == "utf-8" and newline != "\r" and (lines := encoding.lines_of_utf8(part.path)) is not None:
-            return _Utf8(part.path, lines, guess, newline, {})
-        if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
+    def _copy(self, part: Part, guess: Guess, newline: str) -> _Utf8:
+        """A copy in UTF-8 of a file that has another encoding, or whose lines end otherwise."""
+        if guess.encoding == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
             guess = encoding.guessed_of_rest(part.path)  # text beyond ASCII comes only after the sample
-            name = guess.encoding
         copy = scratch_file(".txt")
-        undecoded = encoding.copied_as_utf8(part.path, name, newline, copy)
-        return _Utf8(copy, encoding.lines_of_utf8(copy) or 0, guess, newline, undecoded)
+        undecoded = encoding.copied_as_utf8(part.path, guess.encoding, newline, copy)
+        return _Utf8(copy, guess, newline, undecoded)
 
 
 @dataclass(frozen=True)
@@ -217,7 +228,6 @@ class _Utf8:
     """A file as UTF-8, with its former encoding and ends of lines."""
 
     path: Path
-    lines: int
     guess: Guess
     newline: str
     undecoded: dict[int, str]

@@ -1,7 +1,7 @@
 """Makes a text file plain for a fast reader: records that it would misread are rewritten, or are unreadable.
 
-One pass of a regular expression finds the lines that are no whole record by themselves (0.2 s for a million
-lines of 16 fields). A file without any is read where it lies. Otherwise a copy is made, so that row numbers stay line
+One pass finds the lines that are no whole record by themselves: a regular expression looks at those that are not surely
+one. A file without any is read where it lies. Otherwise a copy is made, so that row numbers stay line
 numbers: its line i holds the record that starts on line i, rewritten if need be, or nothing.
 """
 
@@ -11,9 +11,10 @@ import mmap
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dq_pipelines.sources.grammar import Grammar, Shape
+from dq_pipelines.sources.line_scan import SureRecord, lines_in
 from dq_pipelines.sources.rewriting import PlainCopy, TextFile, UnreadableLines
 from dq_pipelines.sources.scratch import scratch_file
 
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
 
 #: Beyond this many fields the expression that checks a line grows too big: lines are read one by one.
 MOST_CHECKED = 1_000
+
+
+class TableLayout(Protocol):
+    """What has to be known of a table to check its lines; see `Layout`."""
+
+    @property
+    def grammar(self) -> Grammar: ...
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def header(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -42,13 +56,42 @@ class PlainFile:
     continued: int
 
 
-def made_plain(text: TextFile, why_undecoded: str) -> PlainFile:
+@dataclass(frozen=True)
+class CheckedLines:
+    """The lines of a file of UTF-8, checked against a grammar and a shape."""
+
+    #: in all
+    count: int
+    #: those that are no whole record by themselves: `at` (0-based) and whether it is `blank`, in their order; None where all
+    #: lines are to be read one by one
+    odd: pl.DataFrame | None
+
+
+def checked_lines(path: Path, layout: TableLayout, newline: str) -> CheckedLines | None:
+    """The lines of a file whose table has this layout, read once; None where a byte of it is no UTF-8."""
+    import polars as pl
+
+    odd = [pl.DataFrame(schema={"at": pl.UInt32, "blank": pl.Boolean})]
+    is_odd, is_blank = _odd(layout, newline)
+
+    def check(numbers: pl.Series, lines: pl.Series) -> None:
+        doubtful = pl.DataFrame({"at": numbers, "line": lines})
+        odd.append(doubtful.lazy().filter(is_odd).select("at", blank=is_blank).collect())
+
+    if not _is_simple(layout.grammar) or layout.shape.most > MOST_CHECKED:
+        count = lines_in(path)
+        return None if count is None else CheckedLines(count, None)
+    count = lines_in(path, _sure_record(layout, newline), check)
+    return None if count is None else CheckedLines(count, pl.concat(odd))
+
+
+def made_plain(text: TextFile, checked: CheckedLines, why_undecoded: str) -> PlainFile:
     """See the module. `why_undecoded` is the sentence for lines whose bytes are no text."""
     import polars as pl
 
     simple = _is_simple(text.grammar)
     none = pl.Series(dtype=pl.UInt32)
-    odd, blank = _odd_lines(text) if simple and text.shape.most <= MOST_CHECKED else (None, none)
+    odd, blank = (None, none) if checked.odd is None else _of_the_table(text, checked.odd)
     if odd and odd[0] == text.first and not text.grammar.quote:
         simple, odd, blank = False, None, none  # a first line that only quotes could save from the reader
     troubles = UnreadableLines()
@@ -90,32 +133,48 @@ def _is_simple(grammar: Grammar) -> bool:
     return len(grammar.delimiter) == 1 and marks.isascii() and grammar.delimiter not in "\r\n"
 
 
-def _odd_lines(text: TextFile) -> tuple[list[int], pl.Series]:
-    """The lines that are no whole record by themselves, and the blank ones."""
+def _of_the_table(text: TextFile, odd: pl.DataFrame) -> tuple[list[int], pl.Series]:
+    """The odd lines of a file that lie within its table: those that hold something, and the blank ones."""
     import polars as pl
 
-    line, at = pl.col("line"), pl.col("at")
+    at = pl.col("at")
+    if not odd.is_empty():  # as most files are; each of the steps below is a query
+        odd = odd.filter(at >= text.first if text.end is None else (at >= text.first) & (at < text.end))
+    if text.undecoded and not odd.is_empty():  # which are empty lines here
+        odd = odd.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
+    if odd.is_empty():
+        return [], odd["at"]
+    return odd.filter(~pl.col("blank"))["at"].to_list(), odd.filter("blank")["at"]
+
+
+def _odd(layout: TableLayout, newline: str) -> tuple[pl.Expr, pl.Expr]:
+    """Whether a `line`, `at` its place, is no whole record by itself; and whether it is blank."""
+    import polars as pl
+
+    grammar, shape, line = layout.grammar, layout.shape, pl.col("line")
     blank = line.str.strip_chars() == ""
-    if not text.grammar.delimiter.strip():
-        blank &= (line == "") | ~line.str.contains(text.grammar.delimiter, literal=True)
-    odd = ~line.str.contains(_whole_line(text.grammar, text.shape))
-    if text.header:
-        odd |= line == text.header
-    if text.first:  # the reader leaves a byte order mark out there
-        odd |= (at == text.first) & line.str.starts_with("\ufeff")
-    if text.newline == "\r":
+    if not grammar.delimiter.strip():
+        blank &= (line == "") | ~line.str.contains(grammar.delimiter, literal=True)
+    odd = ~line.str.contains(_whole_line(grammar, shape))
+    if layout.header:
+        odd |= line == layout.header
+    if layout.first:  # the reader leaves a byte order mark out there
+        odd |= (pl.col("at") == layout.first) & line.str.starts_with("\ufeff")
+    if newline == "\r":
         odd |= line.str.contains("\r", literal=True)  # a newline in a cell, exchanged
-    if text.shape.fewest < text.shape.most:
+    if shape.fewest < shape.most:
         odd |= blank
-    within = (at >= text.first) & (pl.lit(True) if text.end is None else at < text.end)
-    lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
-    odd_or_blank = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming")
-    if odd_or_blank.is_empty():  # as most files are; each of the steps below is a query
-        return [], odd_or_blank["at"]
-    odd_or_blank = odd_or_blank.sort("at")
-    if text.undecoded:  # which are empty lines here
-        odd_or_blank = odd_or_blank.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
-    return odd_or_blank.filter(~pl.col("blank"))["at"].to_list(), odd_or_blank.filter("blank")["at"]
+    return odd, blank
+
+
+def _sure_record(layout: TableLayout, newline: str) -> SureRecord:
+    """Lines that are like this are not odd, whatever else they hold."""
+    grammar, shape = layout.grammar, layout.shape
+    barred = {"\x00", grammar.quote, grammar.escape if grammar.escapes_bare else "", "\r" if newline == "\r" else ""}
+    # A blank line has no delimiter.
+    fewest = max(1, shape.fewest - 1) if shape.fewest < shape.most else shape.fewest - 1
+    marks = "".join(barred).encode()
+    return SureRecord(ord(grammar.delimiter), fewest, shape.most - 1, shape.trailing, marks, layout.header.encode())
 
 
 def _whole_line(grammar: Grammar, shape: Shape) -> str:

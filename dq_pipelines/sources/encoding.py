@@ -165,25 +165,10 @@ def newline(text: str) -> str:
     return "\r\n" if windows > unix else "\n"
 
 
-def lines_of_utf8(path: Path) -> int | None:
-    """How many lines a file has when every byte of it is UTF-8, else None."""
-    import polars as pl
-    from polars.exceptions import ComputeError
-
-    if os.path.getsize(path) <= SAMPLE:  # a query costs more than such a file, of which a folder may hold 100,000
-        content = path.read_bytes()
-        return content.count(b"\n") + (content[-1:] not in (b"", b"\n")) if _is_utf8(content) else None
-    bytes_of_lines = pl.col("line").str.len_bytes().sum()  # decodes each line
+def is_utf8_so_far(sample: bytes) -> bool:
+    """Whether `sample`, the first bytes of a file that may end within a character, is UTF-8."""
     try:
-        counts = pl.scan_lines(path, glob=False).select(pl.len(), bytes_of_lines).collect(engine="streaming")
-    except ComputeError:
-        return None
-    return int(counts.row(0)[0])
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode()
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
         return False
     return True

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from polars.exceptions import ComputeError
 
 from dq_pipelines.project.day_pattern import DayPattern
-from dq_pipelines.sources import encoding, local_files
+from dq_pipelines.sources import local_files
 from dq_pipelines.sources.csv import Csv
+from dq_pipelines.sources.line_scan import lines_in
 from dq_pipelines.sources.order import natural
 
 #: Whole characters, parts of some, and what is no UTF-8 at all.
@@ -36,15 +37,15 @@ BYTES = [
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(content=st.lists(st.sampled_from(BYTES), max_size=8).map(b"".join))
-def test_lines_of_a_small_file_are_those_of_a_large_one(tmp_path: Path, content: bytes) -> None:
+def test_lines_are_those_of_the_reader(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "small.txt"
     path.write_bytes(content)
     try:
         lines = pl.scan_lines(path, glob=False).select(pl.col("line").str.len_bytes()).collect(engine="streaming")
     except ComputeError:
-        assert encoding.lines_of_utf8(path) is None
+        assert lines_in(path) is None
     else:
-        assert encoding.lines_of_utf8(path) == lines.height
+        assert lines_in(path) == lines.height
 
 
 @given(
