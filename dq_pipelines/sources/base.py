@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import PrivateAttr
@@ -70,6 +70,9 @@ class Reading:
     files: tuple[FileReport, ...] = ()
     #: columns that have another name in the file than in `landed`: both names
     renamed: tuple[tuple[str, str], ...] = ()
+    #: columns of dates and moments between whose bounds all values lie, by metadata: the least and the greatest one may be,
+    #: as numbers of the column's unit since 1970. Columns of which that is not known are left out
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def rows(self) -> pl.LazyFrame:

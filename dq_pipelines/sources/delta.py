@@ -10,9 +10,9 @@ from pydantic import Field
 
 from dq_pipelines.config.stores import is_remote, options, wrong_scheme
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Reading, Source
+from dq_pipelines.sources.base import Reading, Source
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
+from dq_pipelines.sources.frames import Piece, heights, names_of, numbered, reading, scanned
 from dq_pipelines.sources.inputs import Input, Version
 from dq_pipelines.sources.places import absolute, confinement, is_below, may_read
 
@@ -66,9 +66,9 @@ def _piece(item: Input) -> Piece:
         schema = scan.collect_schema()
         height = scan.select(pl.len()).collect().item()
     names = names_of(item.uri, schema.names())
-    rows = scan.rename(names).with_row_index(ROW, 1)
     kinds = {names[name]: kind for name, kind in schema.items()}
-    return Piece(item.uri, scanned(rows, height, item.uri), kinds, height, list(names.items()))
+    batches = numbered(scanned(scan.rename(names), height, item.uri), kinds)
+    return Piece(item.uri, batches, kinds, height, list(names.items()))
 
 
 def _holds_its_own_files(uri: str, table: Any) -> None:

@@ -46,6 +46,8 @@ class Piece:
     height: int | None = None
     #: for each column its name in the file and the one in `schema`; None where they are the same
     names: Sequence[Rename] | None = None
+    #: as in Reading
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def heights(pieces: Sequence[Piece]) -> int | None:
@@ -67,14 +69,25 @@ def reading(
 
     shared = together([piece.schema for piece in rows])
     pieces = [_spelled(piece, names) for piece, names in zip(rows, shared, strict=True)]
-    landed = _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
+    widest = _widest(pieces, or_text)
+    landed = _one_after_another(pieces, {**widest, SOURCE: pl.String(), ROW: pl.Int64()})
     renamed = renames(
         (before, names[name])
         for piece, names in zip(rows, shared, strict=True)
         for before, name in piece.names or [(name, name) for name in piece.schema]
         if name in names
     )
-    return Reading(landed, unreadable(rest), about, renamed=renamed)
+    return Reading(landed, unreadable(rest), about, renamed=renamed, bounds=_bounds(pieces, widest))
+
+
+def _bounds(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType]) -> dict[str, tuple[int, int]]:
+    """The bounds of columns over all pieces that have them; not of a column that is of another type in one of these."""
+    known: dict[str, tuple[int, int]] = {}
+    for name in {name for piece in pieces for name in piece.bounds}:
+        having = [piece for piece in pieces if name in piece.schema]
+        if all(name in piece.bounds and piece.schema[name] == schema[name] for piece in having):
+            known[name] = min(piece.bounds[name][0] for piece in having), max(piece.bounds[name][1] for piece in having)
+    return known
 
 
 def _spelled(piece: Piece, names: Mapping[str, str]) -> Piece:
@@ -88,7 +101,10 @@ def _spelled(piece: Piece, names: Mapping[str, str]) -> Piece:
         for batch in piece.batches(None if columns is None else [back.get(name, name) for name in columns]):
             yield batch.rename(other, strict=False)
 
-    return replace(piece, batches=batches, schema={names[name]: kind for name, kind in piece.schema.items()})
+    schema = {names[name]: kind for name, kind in piece.schema.items()}
+    return replace(
+        piece, batches=batches, schema=schema, bounds={names[name]: ends for name, ends in piece.bounds.items()}
+    )
 
 
 def one_after_another(frames: Sequence[pl.LazyFrame], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
@@ -217,6 +233,22 @@ def scanned(frame: pl.LazyFrame, height: int, place: str, done: Callable[[], obj
             done()
 
     return batches
+
+
+def numbered(batches: Batches, schema: Mapping[str, pl.DataType]) -> Batches:
+    """Batches with `_row`, of batches without: Polars' own row index doubles the memory of a scan."""
+    import polars as pl
+
+    def with_numbers(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        wanted = None if columns is None else [name for name in columns if name != ROW] or [*schema][:1]
+        first = 1
+        for batch in batches(wanted):
+            end = first + batch.height
+            numbers = pl.int_range(first, end, dtype=pl.Int64, eager=True).alias(ROW)
+            yield batch.hstack([numbers])
+            first = end
+
+    return with_numbers
 
 
 @dataclass(eq=False)

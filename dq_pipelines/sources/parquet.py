@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Reading
+from dq_pipelines.sources.base import Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
-from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
+from dq_pipelines.sources.frames import Piece, heights, names_of, numbered, reading, scanned
 from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.parquet_faults import faults
 from dq_pipelines.sources.parquet_rows import by_pyarrow
-from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, footer_of, must_have_short_decimals
+from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, bounds_of, footer_of, must_have_short_decimals
 
 if TYPE_CHECKING:
     import polars as pl
+
+#: Rows from which on bounds are looked up in the footer, which takes pyarrow.
+_MANY = 100_000
 
 
 class ParquetSource(FileSource):
@@ -64,10 +67,12 @@ def _piece(part: Part, rest: list[Piece]) -> Piece:
         else:
             names = names_of(part.source, list(schema))
         height = scan.select(pl.len()).collect().item()
-    rows = scan.rename({old: new for old, new in names.items() if old != new}).with_row_index(ROW, 1)
+        bounds = bounds_of(part, schema) if height >= _MANY else {}
+    rows = scan.rename({old: new for old, new in names.items() if old != new})
     kinds = {names[name]: kind for name, kind in schema.items()}
-    batches = scanned(rows, height, part.source, lambda: must_be_unchanged(part.input))
-    return as_delta_has_it(Piece(part.source, batches, kinds, height, list(names.items())), uuids)
+    batches = numbered(scanned(rows, height, part.source, lambda: must_be_unchanged(part.input)), kinds)
+    known = {names[name]: ends for name, ends in bounds.items()}
+    return as_delta_has_it(Piece(part.source, batches, kinds, height, list(names.items()), known), uuids)
 
 
 def _plain_schema(source: str, scan: pl.LazyFrame) -> Mapping[str, pl.DataType] | None:

@@ -59,6 +59,24 @@ def footer_of(part: Part) -> Footer:
     return Footer(arrow, int96, uuids, reasons[0] if reasons else unreadable_types(arrow))
 
 
+def bounds_of(part: Part, schema: Mapping[str, pl.DataType]) -> dict[str, tuple[int, int]]:
+    """The bounds of columns of dates and moments, as in Reading, by the statistics of all row groups."""
+    import polars as pl
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(part.path)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    bounds: dict[str, tuple[int, int]] = {}
+    for place in range(metadata.num_columns):
+        column = metadata.schema.column(place)
+        if not isinstance(schema.get(column.path), pl.Date | pl.Datetime) or column.physical_type == "INT96":
+            continue
+        statistics = [group.column(place).statistics for group in groups if group.num_rows]
+        if statistics and all(one is not None and one.has_min_max for one in statistics):
+            bounds[column.path] = min(one.min_raw for one in statistics), max(one.max_raw for one in statistics)
+    return bounds
+
+
 def must_have_short_decimals(source: str, schema: Mapping[str, pl.DataType]) -> None:
     """Raise SourceError for a decimal of more digits than Delta has."""
     for name, kind in schema.items():

@@ -178,11 +178,23 @@ def _are_between(dates: pl.Series, first: int, last: int) -> bool:
     return least is None or (first <= cast("int", least) and cast("int", most) <= last)
 
 
+def are_years_of_lake(dtype: pl.Date | pl.Datetime, least: int, most: int) -> bool:
+    """Whether all dates or moments between two, as numbers of their unit since 1970, are exact and within the years 1 to 9999."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+        return False
+    first, last = _reach(dtype)
+    return first <= least and most <= last
+
+
 def within_years(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The dates and moments within the years 1 to 9999, which every tool supports; null for others."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+        return value  # nanoseconds reach only from 1677 to 2262
+    return pl.when(value.to_physical().is_between(*_reach(dtype))).then(value)
+
+
+def _reach(dtype: pl.DataType) -> tuple[int, int]:
+    """The years 1 to 9999 in days, in microseconds or in milliseconds since 1970."""
     first, last = _YEARS[type(dtype)]
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
-        if dtype.time_unit == "ns":
-            return value  # nanoseconds reach only from 1677 to 2262
-        first, last = first // 1_000, last // 1_000
-    return pl.when(value.to_physical().is_between(first, last)).then(value)
+    milliseconds = isinstance(dtype, pl.Datetime) and dtype.time_unit == "ms"
+    return (first // 1_000, last // 1_000) if milliseconds else (first, last)

@@ -132,7 +132,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: Snaps
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     bronze_schema = landed.schema if landed is not None and landed.exists else None
     reading = _spelled(reading, bronze_schema or {})
-    marked = unstorable_marked(reading.landed, UNREADABLE, WHY)
+    marked = unstorable_marked(reading.landed, UNREADABLE, WHY, reading.bounds)
     # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
     records = (formats.named(formats.DEFAULT) if landed is None else table_of(landed).format).storable(
         marked, untyped=False
@@ -197,7 +197,8 @@ def _spelled(reading: Reading, bronze_names: Iterable[str]) -> Reading:
         return reading
     renamed = [(file, spelled.get(name, name)) for file, name in reading.renamed]
     renamed += [(name, bronze_name) for name, bronze_name in spelled.items() if name not in dict(renamed).values()]
-    return replace(reading, landed=reading.landed.rename(spelled), renamed=names.renames(renamed))
+    bounds = {spelled.get(name, name): ends for name, ends in reading.bounds.items()}
+    return replace(reading, landed=reading.landed.rename(spelled), renamed=names.renames(renamed), bounds=bounds)
 
 
 def _moment(places: Sequence[str], began: int) -> pl.Expr:

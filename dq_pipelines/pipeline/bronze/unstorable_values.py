@@ -5,6 +5,7 @@ Bronze keeps such a row's text in `_unreadable`, in addition to its cells. It is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import polars as pl
@@ -12,7 +13,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.attempts import filled
-from dq_pipelines.transforms.formats import within_years
+from dq_pipelines.transforms.formats import are_years_of_lake, within_years
 from dq_pipelines.transforms.to_text import shown
 
 #: What `_why` says of such a row: the column, then the value.
@@ -23,13 +24,19 @@ _FLAG = "is_unstorable\x00"
 _TEXT_AND_WHY = pl.Struct({"text": pl.String, "why": pl.String})
 
 
-def unstorable_marked(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
+def unstorable_marked(
+    rows: pl.LazyFrame, text: str, why: str, bounds: Mapping[str, tuple[int, int]] | None = None
+) -> pl.LazyFrame:
     """The rows, with the columns `text` and `why` for those that bronze cannot hold; without them where there can be none.
 
-    The cell that cannot be held is null in such a row.
+    The cell that cannot be held is null in such a row. `bounds` are those of a Reading.
     """
     schema = rows.collect_schema()
-    misfits = {name: _misfit(pl.col(exact(name)), dtype) for name, dtype in schema.items() if _may_not_fit(dtype)}
+    misfits = {
+        name: _misfit(pl.col(exact(name)), dtype)
+        for name, dtype in schema.items()
+        if _may_not_fit(dtype) and not _fits(dtype, (bounds or {}).get(name))
+    }
     if not misfits:
         return rows
     cells = [pl.col(exact(name)) for name in schema if name not in (SOURCE, ROW)]
@@ -43,6 +50,11 @@ def unstorable_marked(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
 
 def _may_not_fit(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Date | pl.Datetime) or (dtype.is_nested() and _in_microseconds(dtype) != dtype)
+
+
+def _fits(dtype: pl.DataType, bounds: tuple[int, int] | None) -> bool:
+    """Whether bronze can hold every date or moment between these bounds."""
+    return bounds is not None and isinstance(dtype, pl.Date | pl.Datetime) and are_years_of_lake(dtype, *bounds)
 
 
 def _in_microseconds(dtype: Any) -> pl.DataType:
