@@ -20,6 +20,8 @@ _MOST_KEYS, _FEWEST_NUMBERS = 1 << 20, 1_024
 #: Buckets in parts that are collected before they are merged.
 _WAITING = 400_000
 
+_NOWHERE = np.array([], np.int64)
+
 #: Keys, equal ones together, and for each the least number, the greatest, and how many there are.
 _Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -38,18 +40,24 @@ class Buckets:
         """Adds some numbers of the column: finite floats without a negative zero; shape (n,)."""
         for block in blocks(numbers):
             keys = block.view(np.int64) >> self._shift
-            negative = keys < 0
-            if not negative.any():
-                self._add(self._tables[1], keys, block)
-                continue
-            self._add(self._tables[0], keys[negative], block[negative])
-            self._add(self._tables[1], keys[~negative], block[~negative])
+            left = self._tables[1].add(keys, block)
+            if len(left):
+                self._add_left(keys[left], block[left], len(block))
 
-    def _add(self, table: _Table, keys: np.ndarray, numbers: np.ndarray) -> None:
-        left = table.add(keys, numbers)
-        if not left.any():
-            return
-        numbers = np.sort(numbers[left])
+    def _add_left(self, keys: np.ndarray, numbers: np.ndarray, of: int) -> None:
+        """Adds what the table had no place for, `of` so many numbers."""
+        for table, own in zip(self._tables, (keys < 0, keys >= 0), strict=True):
+            if not own.any():
+                continue
+            own_keys, own_numbers = keys[own], numbers[own]
+            if of >= _FEWEST_NUMBERS and 8 * len(own_keys) > of:
+                table.widen(own_keys)
+            left = table.add(own_keys, own_numbers)
+            if len(left):
+                self._set_aside(own_numbers[left])
+
+    def _set_aside(self, numbers: np.ndarray) -> None:
+        numbers = np.sort(numbers)
         keys = numbers.view(np.int64) >> self._shift
         self._parts.append(_reduced(keys, numbers, numbers, np.ones(len(keys), np.int64)))
         self._waiting += len(self._parts[-1][0])
@@ -66,50 +74,51 @@ class Buckets:
 
 
 class _Table:
-    """Buckets with keys in one window, as arrays: eight times as fast as sorting."""
+    """Buckets with keys in one window, as arrays: eight times as fast as sorting.
+
+    The arrays have one element more, which takes all numbers outside of the window: they are few, and to take them out first
+    costs more than all the rest.
+    """
 
     def __init__(self) -> None:
         self._first = 0
-        self._least, self._greatest, self._weights = _empty(0)
+        self._least, self._greatest, self._weights = _empty(1)
 
     def add(self, keys: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Adds the numbers within the window, which moves to where many are; returns which are left; shape (n,), bool."""
-        outside = self._outside(keys)
-        if len(keys) >= _FEWEST_NUMBERS and 8 * np.count_nonzero(outside) > len(keys):
-            self._widen(keys[outside])
-            outside = self._outside(keys)
-        if outside.any():
-            keys, numbers = keys[~outside], numbers[~outside]
-        places = keys - self._first
-        np.add.at(self._weights, places, 1)
-        np.minimum.at(self._least, places, numbers)
-        np.maximum.at(self._greatest, places, numbers)
-        return outside
+        """Adds the numbers within the window; returns the places of the others; shape (n,)."""
+        size = len(self._weights) - 1
+        # Keys before the window become the greatest numbers without a sign.
+        slots = np.minimum((keys - self._first).view(np.uint64), size).view(np.int64)
+        np.add.at(self._weights, slots, 1)
+        np.minimum.at(self._least, slots, numbers)
+        np.maximum.at(self._greatest, slots, numbers)
+        if not self._weights[size]:
+            return _NOWHERE
+        self._weights[size] = 0
+        return np.flatnonzero(slots == size)
 
     def part(self) -> _Part:
         """The buckets that have numbers."""
-        filled = np.flatnonzero(self._weights)
+        filled = np.flatnonzero(self._weights)  # the last element has been emptied
         return filled + self._first, self._least[filled], self._greatest[filled], self._weights[filled]
 
-    def _outside(self, keys: np.ndarray) -> np.ndarray:
-        return (keys < self._first) | (keys >= self._first + len(self._weights))
-
-    def _widen(self, keys: np.ndarray) -> None:
+    def widen(self, keys: np.ndarray) -> None:
         """Widen the window to the keys around the middle one, as far as a table may reach."""
         middle = np.partition(keys, len(keys) // 2)[len(keys) // 2]
         near = keys[np.abs(keys - middle) < _MOST_KEYS // 2]
         first, last = int(near.min()), int(near.max())
-        if len(self._weights):
-            end = self._first + len(self._weights)
-            more = len(self._weights) // 2  # so that a column in order does not widen it with each block
+        size = len(self._weights) - 1
+        if size:
+            end = self._first + size
+            more = size // 2  # so that a column in order does not widen it with each block
             first = min(first - more if first < self._first else first, self._first)
             last = max(last + more if last >= end else last, end - 1)
         if last - first >= _MOST_KEYS:
             return
-        arrays = _empty(last - first + 1)
+        arrays = _empty(last - first + 2)
         at = self._first - first
         for wide, narrow in zip(arrays, (self._least, self._greatest, self._weights), strict=True):
-            wide[at : at + len(narrow)] = narrow
+            wide[at : at + size] = narrow[:size]
         self._first = first
         self._least, self._greatest, self._weights = arrays
 
