@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.transforms.to_text import shown, shown_texts
 
 if TYPE_CHECKING:
@@ -37,14 +38,12 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
     if not refusing:
         return refused.with_columns(pl.lit([], dtype=pl.List(REASON)).alias(REASONS))
     reasons = _Reasons(refusing)
-    return refused.map_batches(
-        lambda rows: rows.with_columns(reasons.of(rows)),
-        schema={**refused.collect_schema(), REASONS: pl.List(REASON)},
-        streamable=True,
-        projection_pushdown=False,
-        predicate_pushdown=False,
-        slice_pushdown=False,
+    looked_at = dict.fromkeys(name for item in refusing for name in (item.flag, *item.rule.reason_columns))
+    # An expression of the columns that it looks at, so that Polars filters no others that nobody wants.
+    made = pl.struct(exact_names(looked_at)).map_batches(
+        lambda rows: reasons.of(rows.struct.unnest()), return_dtype=pl.List(REASON), is_elementwise=True
     )
+    return refused.with_columns(made.alias(REASONS))
 
 
 class _Reasons:
@@ -63,6 +62,7 @@ class _Reasons:
         """The reasons of each row; none for a row that is held."""
         flags = np.column_stack([rows.get_column(flag).to_numpy() for flag in self._flags])
         places, failed = np.nonzero(flags)  # by row, and the rules of a row in their order
+        places = places.astype(np.uint32)  # as Polars numbers rows
         rules = pl.Series(failed)
         reasons = pl.DataFrame([self._rules[rules], self._labels[rules], self._values(rows, places, failed)])
         # As an Arrow array: for one of numpy, pyarrow imports pandas.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dq_pipelines.history.store.records import VerdictRecord
-from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project.checked_rules import checked_rules
+
+if TYPE_CHECKING:  # with SQLAlchemy, 0.2 s of CPU
+    from dq_pipelines.history.store.verdicts import History
 
 #: The metadata key of the verdict in a commit of silver or gold.
 _VERDICT = "dq.verdict"

@@ -85,13 +85,7 @@ class MarkedRows(StagingScan):
     def refused(self) -> pl.LazyFrame:
         """The rows that a row rule refuses, with `_reasons`, and those that are held."""
         refusing = self.plan.row_rules(("quarantine",))
-        wanted = exact_names(self.all_columns)
-        # What reasons do not need is not filtered: Polars pushes no projection through the Python function there.
-        needed = dict.fromkeys(
-            name for item in refusing for name in (item.flag, *item.rule.reason_columns) if name not in self.all_columns
-        )
-        rows = self.marked.filter(REFUSED).select(*wanted, *exact_names(needed))
-        return with_reasons(rows, refusing).select(*wanted, REASONS)
+        return with_reasons(self.marked.filter(REFUSED), refusing).select(*exact_names(self.all_columns), REASONS)
 
     @property
     def dropped(self) -> pl.LazyFrame:
