@@ -170,11 +170,18 @@ def _odd(layout: TableLayout, newline: str) -> tuple[pl.Expr, pl.Expr]:
 def _sure_record(layout: TableLayout, newline: str) -> SureRecord:
     """Lines that are like this are not odd, whatever else they hold."""
     grammar, shape = layout.grammar, layout.shape
-    barred = {"\x00", grammar.quote, grammar.escape if grammar.escapes_bare else "", "\r" if newline == "\r" else ""}
+    barred = {"\x00", grammar.escape if grammar.escaped else "", "\r" if newline == "\r" else ""}
     # A blank line has no delimiter.
     fewest = max(1, shape.fewest - 1) if shape.fewest < shape.most else shape.fewest - 1
-    marks = "".join(barred).encode()
-    return SureRecord(ord(grammar.delimiter), fewest, shape.most - 1, shape.trailing, marks, layout.header.encode())
+    return SureRecord(
+        delimiter=ord(grammar.delimiter),
+        fewest=fewest,
+        most=shape.most - 1,
+        trailing=shape.trailing,
+        quote=ord(grammar.quote) if grammar.quote else None,
+        barred="".join(barred).encode(),
+        header=layout.header.encode(),
+    )
 
 
 def _whole_line(grammar: Grammar, shape: Shape) -> str:

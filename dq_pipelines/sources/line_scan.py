@@ -33,6 +33,8 @@ class SureRecord:
     most: int
     #: whether it may have one more at its end
     trailing: bool
+    #: what may stand around a field; None where nothing is quoted
+    quote: int | None
     #: bytes that it does not have
     barred: bytes
     #: the header as it stands, which is no record where it is repeated
@@ -102,11 +104,18 @@ def _is_doubtful(
     """For each line of a block whether it may be no whole record; shape (lines,), bool."""
     import numpy as np
 
-    delimiters = _counts(block == sure.delimiter, ends)
-    doubtful: np.ndarray = (delimiters < sure.fewest) | (delimiters > sure.most)
+    stops = _without_return(block, starts, ends)
+    marks = _Marks(block == sure.delimiter)
+    delimiters = np.diff(marks.before(ends), prepend=0)
+    doubtful = np.zeros(len(ends), bool)
+    if sure.quote is not None and buffer.find(sure.quote, 0, len(block)) >= 0:
+        within, doubtful = _quoted(block, starts, stops, marks, sure)
+        delimiters -= within
+    wrong = (delimiters < sure.fewest) | (delimiters > sure.most)
     if sure.trailing:
-        last = block[np.maximum(_without_return(block, starts, ends) - 1, 0)]
-        doubtful &= (delimiters != sure.most + 1) | (last != sure.delimiter)
+        last = block[np.maximum(stops - 1, 0)]
+        wrong &= (delimiters != sure.most + 1) | (last != sure.delimiter)
+    doubtful |= wrong
     for mark in sure.barred:
         if buffer.find(mark, 0, len(block)) >= 0:
             doubtful[np.searchsorted(ends, np.flatnonzero(block == mark))] = True
@@ -118,18 +127,49 @@ def _is_doubtful(
     return doubtful
 
 
-def _counts(marks: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many marks stand in each line; shape (lines,). Counted in words of 64 bits, since a line may be short."""
+def _quoted(
+    block: np.ndarray, starts: np.ndarray, stops: np.ndarray, delimiters: _Marks, sure: SureRecord
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each line how many delimiters stand within quotes, and whether quotes stand elsewhere than around whole fields."""
     import numpy as np
 
-    words = np.zeros(len(marks) // 64 + 1, "<u8")
-    bits = np.packbits(marks, bitorder="little")
-    words.view(np.uint8)[: len(bits)] = bits
-    of_words = np.bitwise_count(words)
-    word = ends >> 6
-    beyond = np.bitwise_count(words[word] >> (ends & 63).view(np.uint64))
-    before = np.cumsum(of_words, dtype=np.int64)[word] - beyond
-    return np.diff(before, prepend=0)
+    at = np.flatnonzero(block == sure.quote)
+    line = np.searchsorted(stops, at)
+    quotes = np.bincount(line, minlength=len(starts))
+    of_lines_before = np.cumsum(quotes) - quotes
+    opens = (np.arange(len(at)) - of_lines_before[line]) % 2 == 0
+    is_at_field = np.where(
+        opens,
+        (at == starts[line]) | (block[at - 1] == sure.delimiter),
+        (at + 1 == stops[line]) | (block.take(at + 1, mode="clip") == sure.delimiter),
+    )
+    doubtful = quotes % 2 == 1
+    doubtful[line[~is_at_field]] = True
+    before = delimiters.before(at)
+    within = np.bincount(line, np.where(opens, -before, before), len(starts)).astype(np.int64)
+    return within, doubtful
+
+
+class _Marks:
+    """Counts the marks before a place. It does so by words of 64 bits, since a line may be short."""
+
+    def __init__(self, marks: np.ndarray) -> None:
+        """`marks` says of each byte of a block whether it is one."""
+        import numpy as np
+
+        self._words = np.zeros(len(marks) // 64 + 1, "<u8")
+        bits = np.packbits(marks, bitorder="little")
+        self._words.view(np.uint8)[: len(bits)] = bits
+        self._sums = np.cumsum(np.bitwise_count(self._words), dtype=np.int64)
+
+    def before(self, places: np.ndarray) -> np.ndarray:
+        """How many marks stand before each place; the block's size is one, too."""
+        import numpy as np
+
+        word = places >> 6
+        beyond = np.bitwise_count(self._words[word] >> (places & 63).view(np.uint64))
+        count: np.ndarray = self._sums[word] - beyond
+        return count
 
 
 def _without_return(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
