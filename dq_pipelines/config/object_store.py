@@ -44,11 +44,7 @@ def _profile(address: str) -> Any:
     names = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE")
     if not address.startswith("s3") or any(os.environ.get(name) for name in names):
         return None
-    files = (
-        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
-    )
-    if not os.environ.get("AWS_PROFILE") and not any(Path(file).expanduser().exists() for file in files):
+    if not os.environ.get("AWS_PROFILE") and not _files_have_credentials():
         return None
     try:
         from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
@@ -59,6 +55,23 @@ def _profile(address: str) -> Any:
         return Boto3CredentialProvider()
     except (BotoCoreError, ValueError) as error:
         raise OSError(f"wanted credentials of a profile in ~/.aws, got: {error}") from None
+
+
+#: Keys of `~/.aws/config` that say where credentials come from. A file with a region alone says nothing of them.
+_CREDENTIAL_KEYS = (
+    "aws_access_key_id", "credential_process", "credential_source", "login_session", "role_arn", "sso_", "source_profile",
+    "web_identity_token_file",
+)  # fmt: skip
+
+
+def _files_have_credentials() -> bool:
+    """Whether the files in `~/.aws` name credentials; else the machine's own role may do."""
+    credentials = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
+    config = Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
+    if credentials.exists():
+        return True
+    lines = config.read_text(encoding="utf-8", errors="replace").splitlines() if config.is_file() else []
+    return any(line.strip().startswith(_CREDENTIAL_KEYS) for line in lines)
 
 
 class _Bucket(fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
