@@ -34,10 +34,14 @@ OVERVIEW = Section("Overview", "/")
 RUNS = Section("Runs", "/runs", needs_dagster=True)
 QUARANTINE = Section("Quarantine", "/quarantine")
 ALERTS = Section("Alerts", "/alerts")
+PIPELINES = Section("Pipelines", "/pipelines")
 ADMIN = Section("Admin", "/admin", Permission.ADMIN, everywhere=True)
 
+#: The page of a new pipeline, which is in no bar.
+EDITING = Section("New pipeline", "/new-pipeline", Permission.EDIT)
+
 #: All sections, in the order of the bar.
-SECTIONS = (OVERVIEW, RUNS, QUARANTINE, ALERTS, ADMIN)
+SECTIONS = (OVERVIEW, RUNS, QUARANTINE, ALERTS, PIPELINES, ADMIN)
 #: Dagster's own pages, which are no section of the console.
 DAGSTER = Section("Dagster", "/", needs_dagster=True)
 

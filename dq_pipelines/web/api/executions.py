@@ -22,12 +22,12 @@ from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, refusal, s
 from dq_pipelines.web.api.idempotency import IdempotentRequests, KeyReused, RequestUnderWay, mark_of
 from dq_pipelines.web.api.jobs import Files, JobName, file_of
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
-from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.api.verdicts import VerdictCounts
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dagster_client.launching import Launch
+from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["jobs"])

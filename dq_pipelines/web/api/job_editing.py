@@ -16,9 +16,9 @@ from dq_pipelines.project.files import TableFile
 from dq_pipelines.rules.core.query import LAYERS
 from dq_pipelines.security.roles import PERMISSIONS, Permission, may, why_not
 from dq_pipelines.web.api.dependencies import note, refusal
-from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError
 
 

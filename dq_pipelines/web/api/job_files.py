@@ -20,10 +20,10 @@ from dq_pipelines.web.api.dependencies import Behind, note, somewhere
 from dq_pipelines.web.api.job_editing import job_edit
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
-from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client.reloading import reload
+from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["jobs"])
@@ -92,6 +92,13 @@ class NewJob(JobText):
     domain: Name = Field(description="The folder of its file.")
 
 
+class Checked(BaseModel):
+    """The text is valid."""
+
+    name: str
+    domain: str
+
+
 class Written(JobDetail):
     """The job after the change."""
 
@@ -146,6 +153,25 @@ def create(wanted: NewJob, files: Files, behind: Behind, request: Request, respo
         note(request, "job.create", file.name, after=mark_of(content))
     response.headers["Location"] = f"/api/v1/jobs/{file.name}"
     return _written(behind, files.caller, file, response)
+
+
+@router.post(
+    "/jobs/check",
+    summary="Check a job's text, and write nothing",
+    description="The whole project is validated with this text, for a new file or in place of the current one.",
+    operation_id="check_job",
+    responses=problems(403, 404, 409, 413, 422, 503),
+    dependencies=[Depends(somewhere(Permission.EDIT))],
+)
+def check(wanted: NewJob, files: Files, behind: Behind, request: Request) -> Checked:
+    new = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
+    file = files.seen.get(wanted.name, new)
+    with job_edit(files, request, "job.check", file) as edit:
+        if file is new:
+            edit.editing.must_be_new(file)
+            edit.may_be_theirs(behind, file)
+        edit.check(wanted.content())
+    return Checked(name=file.name, domain=file.domain)
 
 
 @router.put(

@@ -15,10 +15,10 @@ from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, somewhere
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
-from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client.automation import Instigator, instigators, table_of
+from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["jobs"])

@@ -17,6 +17,7 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.oidc import OpenIdConnect
+from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.second_factor import Requirement, SecondFactor
 from dq_pipelines.security.sessions import OpenSession, Session, Sessions
 from dq_pipelines.security.state import State
@@ -55,6 +56,10 @@ class Caller:
     session: str = ""
     #: whether the caller must set up a second factor before anything else
     must_enrol: bool = False
+
+
+#: The caller while there are no users: on this machine only, and a viewer.
+LOCAL = Caller(User("", frozenset({Grant(Role.VIEWER)})))
 
 
 @dataclass

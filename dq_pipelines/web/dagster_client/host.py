@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 
 from dq_pipelines.orchestration.steps.attempts import run_end
 from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd
-from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.auth.access import LOCAL, Caller
 from dq_pipelines.web.dagster_client.code_servers import target_of
 from dq_pipelines.web.dagster_client.errors import DagsterError
-from dq_pipelines.web.dagster_client.rights import LOCAL, AccessContext, CallersProcess
+from dq_pipelines.web.dagster_client.rights import AccessContext, CallersProcess
 from dq_pipelines.web.dagster_client.route_permissions import RoutePermissions
 from dq_pipelines.web.dagster_client.server import CallersServer
 from dq_pipelines.web.dagster_client.supervision import ProcessFailure

@@ -22,9 +22,8 @@ from starlette.requests import HTTPConnection
 from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.project import Project
 from dq_pipelines.security.audit import AuditLog, Event
-from dq_pipelines.security.roles import Grant, Permission, Role, may, may_somewhere
-from dq_pipelines.security.users import User
-from dq_pipelines.web.auth.access import Caller, caller_of
+from dq_pipelines.security.roles import Permission, may, may_somewhere
+from dq_pipelines.web.auth.access import LOCAL, Caller, caller_of
 from dq_pipelines.web.auth.authorization import Rights
 
 #: Dagster's permission -> ours; permissions that are not named need an admin.
@@ -62,9 +61,6 @@ JOBS: Mapping[str, Permission] = {
 OF_ONE_TABLE = frozenset({"quarantine_replay", "anomaly_accept", "anomaly_reopen"})
 
 _LAUNCHES = (Permissions.LAUNCH_PIPELINE_EXECUTION, Permissions.LAUNCH_PIPELINE_REEXECUTION)
-
-#: The caller while there are no users: on this machine only, and a viewer.
-LOCAL = Caller(User("", frozenset({Grant(Role.VIEWER)})))
 
 #: What Dagster checks permissions on: an asset, a check of it, a job, a schedule or a sensor.
 Selector = AssetKey | AssetCheckKey | JobSelector | ScheduleSelector | SensorSelector

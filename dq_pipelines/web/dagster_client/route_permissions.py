@@ -12,9 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
-from dq_pipelines.web.auth.access import Caller, caller_of, source_of
+from dq_pipelines.web.auth.access import LOCAL, Caller, caller_of, source_of
 from dq_pipelines.web.auth.origins import is_of_this_site
-from dq_pipelines.web.dagster_client.rights import LOCAL
 
 #: The routes of Dagster that are served, and the permission for each. GraphQL checks further permissions itself.
 ROUTES: Mapping[str, Permission] = {

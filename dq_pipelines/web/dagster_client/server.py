@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
-from dq_pipelines.web.auth.access import caller_of
+from dq_pipelines.web.auth.access import LOCAL, caller_of
 from dq_pipelines.web.auth.authorization import may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, deadline_message, end_when_late, in_time
@@ -22,7 +22,7 @@ from dq_pipelines.web.dagster_client.page_bar import is_page, with_bar
 from dq_pipelines.web.dagster_client.permission_fields import answer_by_tables
 from dq_pipelines.web.dagster_client.query_limits import asks_for_the_schema, document_of, operations
 from dq_pipelines.web.dagster_client.read_audit import audit_reads
-from dq_pipelines.web.dagster_client.rights import LOCAL, CallersContext, CallersProcess
+from dq_pipelines.web.dagster_client.rights import CallersContext, CallersProcess
 from dq_pipelines.web.dagster_client.route_permissions import ROUTES, is_own_origin
 from dq_pipelines.web.navigation import CONSOLE, DAGSTER, Bar
 

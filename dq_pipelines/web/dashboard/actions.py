@@ -27,9 +27,9 @@ class Actions:
         """Whether the reader may correct, dismiss and replay refused rows of this table."""
         return self._table(key) is not None and self.rights.may(Permission.HEAL, key)
 
-    def may_edit(self, key: str) -> bool:
-        """Whether the reader may change the table's YAML."""
-        return self._table(key) is not None and self.rights.may(Permission.EDIT, key)
+    def has(self, key: str) -> bool:
+        """Whether the project has this table, and so its YAML."""
+        return self._table(key) is not None
 
     def is_partitioned(self, key: str) -> bool:
         """Whether runs of the table need a partition."""

@@ -28,6 +28,11 @@ class Links(Protocol):
     def admin(self) -> str: ...
 
     @property
+    def pipelines(self) -> str: ...
+
+    def pipeline(self, name: str) -> str: ...
+
+    @property
     def api(self) -> str: ...
 
     @property
@@ -78,6 +83,15 @@ class Served:
         return f"{self.base}/admin"
 
     @property
+    def pipelines(self) -> str:
+        """The page of all tables' files."""
+        return f"{self.base}/pipelines"
+
+    def pipeline(self, name: str) -> str:
+        """The page of a table's file; of a new one without a name."""
+        return f"{self.pipelines}/{quote(name, safe='')}" if name else f"{self.base}/new-pipeline"
+
+    @property
     def api(self) -> str:
         return f"{self.base}/api"
 
@@ -126,10 +140,14 @@ class OnePage:
     runs: str = ""
     alerts: str = ""
     admin: str = ""
+    pipelines: str = ""
     api: str = ""
     quarantine: str = ""
 
     def refused(self, key: str, **filters: str | None) -> str:
+        return ""
+
+    def pipeline(self, name: str) -> str:
         return ""
 
     def table(self, key: str) -> str:

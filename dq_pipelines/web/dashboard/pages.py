@@ -22,7 +22,7 @@ from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Permission, may
-from dq_pipelines.web.auth.access import caller_of, source_of
+from dq_pipelines.web.auth.access import LOCAL, caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights, may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard import files
@@ -34,15 +34,28 @@ from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.listing import SORTS, Listing
 from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines.web.dashboard.overview import LISTED, overview
+from dq_pipelines.web.dashboard.pipelines_page import new_pipeline_page, pipeline_page, pipelines_page
 from dq_pipelines.web.dashboard.quarantine_overview import quarantine_overview
 from dq_pipelines.web.dashboard.quarantine_page import quarantine_page
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
-from dq_pipelines.web.navigation import ADMIN, ALERTS, OVERVIEW, PRODUCT, QUARANTINE, RUNS, Bar, Section
+from dq_pipelines.web.navigation import (
+    ADMIN,
+    ALERTS,
+    EDITING,
+    OVERVIEW,
+    PIPELINES,
+    PRODUCT,
+    QUARANTINE,
+    RUNS,
+    Bar,
+    Section,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -154,6 +167,25 @@ class Pages:
         mine = reader is not None and request.query_params.get("mine") == "1"
         view = alerts_page(self._visit(request), rights, reader.name if reader else "", mine=mine)
         return self._page(request, "alerts", view, section=ALERTS)
+
+    def pipelines(self, request: Request) -> HTMLResponse:
+        may_create = may_open_of(request.scope)(EDITING)
+        view = pipelines_page(self._visit(request), self._files(request), may_create=may_create)
+        return self._page(request, "pipelines", view, section=PIPELINES)
+
+    def pipeline(self, request: Request) -> HTMLResponse:
+        name = request.path_params["name"]
+        view = pipeline_page(self._files(request), name, request.query_params.get("version", ""))
+        if view is None:
+            return self._missing(request, f"There is no pipeline {name} that you may view.")
+        return self._page(request, "pipeline", view, section=PIPELINES)
+
+    def new_pipeline(self, request: Request) -> HTMLResponse:
+        view = new_pipeline_page(self._files(request), may_create=may_open_of(request.scope)(EDITING))
+        return self._page(request, "pipeline", view, section=PIPELINES)
+
+    def _files(self, request: Request) -> TableFiles:
+        return TableFiles(self.site, caller_of(request.scope) or LOCAL)
 
     def admin(self, request: Request) -> HTMLResponse:
         caller, tab = caller_of(request.scope), request.path_params.get("tab", "health")
@@ -270,6 +302,9 @@ def dashboard(site: Site, records: Records | None = None, admin: Administration 
             Route("/runs", pages.runs),
             Route("/runs/{id}", pages.run),
             Route("/alerts", pages.alerts),
+            Route("/pipelines", pages.pipelines),
+            Route("/pipelines/{name}", pages.pipeline),
+            Route("/new-pipeline", pages.new_pipeline),
             Route("/admin", pages.admin),
             Route("/admin/{tab}", pages.admin),
             Route("/api", pages.api),

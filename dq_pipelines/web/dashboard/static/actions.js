@@ -5,8 +5,8 @@
    member whose field is empty is left out, unless the button has `data-keeps-empty`; `{name,}` is a list with commas, and
    `"{ticked}"` stands for the values of the ticked rows, unless the field `which` says otherwise. `data-wants` names a field that
    must be filled in, `data-counts` says what the answer's rows are now, `data-tell` names a member of the answer that is said
-   once, such as a new key. Of a run that the answer names, `data-watch` leaves the rest to others (the event dq:run). `data-go`
-   is the page that follows: `{run}` stands for the run of the answer. */
+   once, such as a new key. `data-if-match` is the mark of what is changed. With `data-stays` the page is not read again. Of a run that the answer names, `data-watch` leaves the rest to others (the event dq:run). `data-go`
+   is the page that follows: `{run}` and `{name}` stand for the answer's. */
 "use strict";
 
 (() => {
@@ -59,6 +59,7 @@
     const fields = fieldsOf(button);
     const url = button.dataset.url.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(fields[name] || ""));
     const options = { method: button.dataset.method || "POST", headers: { Accept: "application/json" } };
+    if (button.dataset.ifMatch) options.headers["If-Match"] = '"' + button.dataset.ifMatch + '"';
     if (button.dataset.body) {
       options.headers["Content-Type"] = "application/json";
       options.body = JSON.stringify(filled(JSON.parse(button.dataset.body), fields, button.dataset.keepsEmpty !== undefined));
@@ -84,7 +85,7 @@
       const said = await answerOf(button);
       const run = said.run_id || said.id;
       if (button.dataset.go) {
-        location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")));
+        location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")).replace("{name}", encodeURIComponent(said.name || "")));
         return;
       }
       if (button.dataset.watch) {
@@ -97,7 +98,7 @@
       const told = button.dataset.tell && said[button.dataset.tell];
       say(button, (counted || button.dataset.done || "Done.") + (told ? " " + told : ""));
       button.disabled = false;
-      reload();
+      if (button.dataset.stays === undefined) reload();
     } catch (error) {
       say(button, error.message, true);
       button.disabled = false;
