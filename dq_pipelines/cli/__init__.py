@@ -16,31 +16,18 @@ import typer.core
 
 from dq_pipelines.errors import DqError, nearest
 
-#: Verb -> the module whose `app` runs it; in the order of `dq --help`.
-_VERBS = {
-    "check": "dq_pipelines.cli.check",
-    "sample": "dq_pipelines.cli.sample",
-    "validate": "dq_pipelines.cli.validate",
-    "suggest": "dq_pipelines.cli.suggest",
-    "report": "dq_pipelines.cli.report",
-    "metrics": "dq_pipelines.cli.metrics",
-    "serve": "dq_pipelines.cli.serve",
-    "quarantine": "dq_pipelines.cli.quarantine",
-    "retention": "dq_pipelines.cli.retention",
-    "restore": "dq_pipelines.cli.restore",
-    "purge": "dq_pipelines.cli.purge",
-    "erase": "dq_pipelines.cli.erase",
-    "alert": "dq_pipelines.cli.alert",
-    "anomaly": "dq_pipelines.cli.anomaly",
-    "upkeep": "dq_pipelines.cli.upkeep",
-    "doctor": "dq_pipelines.cli.doctor",
-    "backup": "dq_pipelines.cli.backup",
-    "user": "dq_pipelines.cli.user",
-    "key": "dq_pipelines.cli.key",
-    "audit": "dq_pipelines.cli.audit",
-    "schema": "dq_pipelines.cli.generated",
-    "docs": "dq_pipelines.cli.generated",
+#: Group of `dq --help` -> its verbs.
+_GROUPS = {
+    "Project and rules": ("check", "sample", "validate", "suggest", "report", "metrics"),
+    "Service": ("serve", "user", "key", "audit"),
+    "Refused rows and alerts": ("quarantine", "alert", "anomaly"),
+    "Data over time": ("retention", "restore", "purge", "erase", "backup", "upkeep", "doctor"),
+    "Generated files": ("schema", "docs"),
 }
+#: Verb -> the module whose `app` runs it, where its name is another than the verb's.
+_ELSEWHERE = {"schema": "generated", "docs": "generated"}
+#: Verb -> the module whose `app` runs it; in the order of `dq --help`.
+_VERBS = {verb: f"dq_pipelines.cli.{_ELSEWHERE.get(verb, verb)}" for verbs in _GROUPS.values() for verb in verbs}
 
 
 class _LazyVerbs(typer.core.TyperGroup):
@@ -54,7 +41,9 @@ class _LazyVerbs(typer.core.TyperGroup):
             ctx.fail(f"unknown verb '{cmd_name}'{nearest(cmd_name, _VERBS)}")
         command = typer.main.get_command(importlib.import_module(_VERBS[cmd_name]).app)
         # Typer makes a command of a module with one verb, and a group of a module with several.
-        return command.get_command(ctx, cmd_name) if isinstance(command, typer.core.TyperGroup) else command
+        made: Any = command.get_command(ctx, cmd_name) if isinstance(command, typer.core.TyperGroup) else command
+        made.rich_help_panel = next(group for group, verbs in _GROUPS.items() if cmd_name in verbs)
+        return made
 
 
 app = typer.Typer(

@@ -92,6 +92,10 @@ def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
     assert "All tables" in found.text
 
 
+def test_the_first_column_is_one_with_a_rule_on_its_values(client: TestClient) -> None:
+    assert "<option selected>amount</option>" in client.get("/dashboard/tables/silver/sales").text
+
+
 def test_a_column_that_real_runs_measured(client: TestClient) -> None:
     drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
     assert (drawn["mean"]["healthy"], len(drawn["mean"]["failing"])) == ([20.0], 1)

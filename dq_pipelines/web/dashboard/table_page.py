@@ -11,6 +11,8 @@ from dq_pipelines.history.queries.trend import column_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
+from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
@@ -45,7 +47,7 @@ def table_page(visit: RequestContext, key: str, column: str | None = None) -> Ta
     lake = visit.site.lake_now([key])
     found = trend(history, [key], points=POINTS, since=since)
     columns = columns_measured(history, key)
-    chosen = column if column in columns else columns[0] if columns else None
+    chosen = column if column in columns else _first_column(visit.table(key), columns)
     measured = column_trend(history, key, chosen, points=POINTS, since=since) if chosen else []
     held = anomaly_points(history, key, since=since, limit=POINTS)
     return TablePage(
@@ -62,3 +64,14 @@ def table_page(visit: RequestContext, key: str, column: str | None = None) -> Ta
         visit.description(key),
         (*visit.known.notes, *lake.notes),
     )
+
+
+def _first_column(table: Table | None, columns: Sequence[str]) -> str | None:
+    """The column that is shown at first: one that is watched, then one with a rule on its values, then any but a key."""
+    if table is None or table.is_gold:
+        return columns[0] if columns else None
+    watched = [rule.column for rule in table.anomalies if rule.column]
+    judged = [rule.column_label for rule in checked_rules(table) if "between" in str(rule.type)]
+    keys = set(table.landed.silver.keys)
+    others = [name for name in columns if name not in keys]
+    return next((name for name in (*watched, *judged, *others, *columns) if name in columns), None)

@@ -47,12 +47,20 @@
   /* A narrow chart stacks its legend, and needs extra height for it. */
   const tall = (chart, wide) => (chart.horizontal ? 380 : 260) + (!wide && chart.series.length > 4 ? 22 * chart.series.length : 0);
 
+  /* Two hours around a single moment: Plotly would draw an axis of milliseconds. It takes every time as it is written, so without a zone. */
+  function aroundOne(chart) {
+    const moments = [...new Set(chart.series.flatMap((series) => series.x))];
+    if (moments.length !== 1) return {};
+    const middle = Date.parse(moments[0].replace(/(Z|[+-]\d\d:\d\d)$/, "") + "Z");
+    return { range: [-3600e3, 3600e3].map((by) => new Date(middle + by).toISOString().slice(0, 19)) };
+  }
+
   function layout(chart, wide) {
     const axis = { color: colour("soft"), gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true };
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
     if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
     const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
-    const places = chart.horizontal ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
+    const places = chart.horizontal ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...aroundOne(chart) };
     return {
       autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
