@@ -140,7 +140,7 @@ class Scores(BaseModel):
     summary="The metrics of the last batch of each table",
     description="Sorted by table. For the metrics and their units see `dq metrics`.",
     operation_id="metrics_latest",
-    responses=problems(422, 503),
+    responses=problems(404, 422, 503),
 )
 def metrics_latest(
     behind: Behind,

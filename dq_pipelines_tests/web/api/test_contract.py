@@ -59,8 +59,8 @@ def key(here: Hosted) -> str:
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
-#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, each name of a form once (RFC 6749). They may
-#: refuse what fits their schema; all else is asked of them.
+#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, a user, a role and a password of enough strength, each name of
+#: a form once (RFC 6749). They may refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
     "token",
     "revoke",
@@ -69,6 +69,11 @@ LEANS_ON_MORE = {
     "create_job",
     "change_job",
     "delete_job",
+    "check_job",
+    "add_user",
+    "change_user",
+    "add_key",
+    "change_alert",
     "run_rules",
     "correct_rows",
     "dismiss_rows",
