@@ -59,7 +59,7 @@ class Users:
         try:
             with self.engine.begin() as connection:
                 connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
-                for grant in grants:
+                for grant in set(grants):
                     connection.execute(GRANTS.insert().values(user=name, role=grant.role.value, scope=grant.scope))
         except sa.exc.IntegrityError:
             raise _wrong(f"wanted a new name, got '{name}', which exists") from None
@@ -184,7 +184,12 @@ def fetch_user(connection: sa.Connection, name: str) -> User | None:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text) <= 255 and all(character.isalnum() or character in "._@+-" for character in text)
+    # `.` and `..` would be folders in an address.
+    return (
+        0 < len(text) <= 255
+        and not set(text) <= {"."}
+        and all(character.isalnum() or character in "._@+-" for character in text)
+    )
 
 
 def _user(row: Any, grants: Iterable[Grant]) -> User:

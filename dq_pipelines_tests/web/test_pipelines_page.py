@@ -97,6 +97,32 @@ def test_a_text_is_checked_and_nothing_written(shop: Workshop) -> None:
     assert {path: path.read_bytes() for path in (shop.root / "assets_config").rglob("*.yaml")} == before
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "{type: expect_column_values_to_exist_in, column: id, table: silver/sales, key: ident}",
+        "{type: expect_column_values_to_exist_in, column: id, table: silver/sale, key: id}",
+    ],
+)
+def test_a_check_tells_nothing_of_tables_that_are_not_seen(shop: Workshop, reads: str) -> None:
+    yaml = f'source: {{type: csv, path: "${{DQ_LANDING}}/yard/*.csv"}}\nsilver:\n  columns: {{id: int64}}\n  rules: [{reads}]\n'
+    with entered(shop, "tess") as tess, entered(shop, "adam") as adam:
+        told = tess.post("/api/v1/jobs/check", json={"name": "till", "domain": "yard", "yaml": yaml})
+        assert told.status_code == 422
+        assert "it names a table that does not exist, or that you may not view" in told.json()["detail"]
+        assert "sales" not in told.text
+        assert (
+            "silver/sales"
+            in adam.post("/api/v1/jobs/check", json={"name": "till", "domain": "yard", "yaml": yaml}).text
+        )
+
+
+def test_an_existing_name_in_another_domain_is_no_new_file(shop: Workshop) -> None:
+    with entered(shop, "adam") as adam:
+        answer = adam.post("/api/v1/jobs/check", json={"name": "sales", "domain": "yard", "yaml": _SOURCE})
+        assert (answer.status_code, "wanted a new name" in answer.text) == (409, True), answer.text
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as made:

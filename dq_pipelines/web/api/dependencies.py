@@ -54,7 +54,9 @@ def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Call
 
     def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may_somewhere(caller.user.grants, permission):
-            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
+            raise refusal(
+                connection, permission.name.lower(), _request(connection), why_not(caller.user.grants, permission)
+            )
         return caller
 
     return check
@@ -65,10 +67,17 @@ def everywhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Cal
 
     def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may(caller.user.grants, permission):
-            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
+            raise refusal(
+                connection, permission.name.lower(), _request(connection), why_not(caller.user.grants, permission)
+            )
         return caller
 
     return check
+
+
+def _request(connection: HTTPConnection) -> str:
+    """The method and the path of a request, for the audit log: the route has not named its object yet."""
+    return f"{connection.scope.get('method', 'WebSocket')} {connection.scope['path']}"[:300]
 
 
 def note(connection: HTTPConnection, what: str, on: str = "", result: str = "done", **more: object) -> None:

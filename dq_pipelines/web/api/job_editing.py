@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import Request
 
-from dq_pipelines.errors import ConfigError
+from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.project import Project
 from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Editing, NameTaken, ReadOnly, VersionConflict, owners_then
@@ -20,6 +22,11 @@ from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError
+
+#: The change that only checks.
+CHECK = "job.check"
+#: Keys of tables in a sentence, in YAML's words and SQL's.
+_TABLE = re.compile(r"\b(bronze|silver|gold|quarantine)[/.]([A-Za-z_]\w*)")
 
 
 class JobEdit:
@@ -65,6 +72,21 @@ class JobEdit:
             if not rights.sees(key) and (before is None or key not in before.upstream):
                 raise self.refused(f"it reads {key}: {rights.why_not(Permission.LOOK, key)}")
 
+    def told(self, error: ConfigError) -> ConfigError:
+        """The error as the caller may read it: without the names and columns of tables that they may not view."""
+        told = self.editing.told(error)
+        return told if self.everywhere else ConfigError([self._told(problem) for problem in told.problems])
+
+    def _told(self, problem: Problem) -> Problem:
+        own = f"{self.file.domain}/{self.file.name}.yaml"
+        if problem.file not in ("", own) and Path(problem.file).stem not in self.files.seen:
+            return Problem(own, 0, "a table that you may not view reads this one, and would have mistakes")
+        rights = Rights(self.files.caller, self.files.project)
+        named = {key for key in _TABLE.findall(problem.message) if key[1] != self.file.name}
+        if all(rights.sees("/".join(key)) for key in named):
+            return problem
+        return replace(problem, message="it names a table that does not exist, or that you may not view")
+
     def may_be_theirs(self, behind: Backend, file: TableFile) -> None:
         """Raise ApiError (403) unless the caller may create this file, and may edit what an earlier table of this name left."""
         last = next(iter(self.editing.versions(file.name)), None)
@@ -94,8 +116,9 @@ def job_edit(files: TableFiles, request: Request, what: str, file: TableFile) ->
     except VersionConflict as error:
         raise ApiError(412, str(error)) from None
     except ConfigError as error:
-        redacted = edit.editing.told(error)
-        note(request, what, file.name, "refused", why=str(redacted.problems[0])[:300])
+        redacted = edit.told(error)
+        if what != CHECK:  # mistakes while one types are no refusals
+            note(request, what, file.name, "refused", why=str(redacted.problems[0])[:300])
         raise redacted from None
     except OSError as error:
         raise ApiError(503, f"{file.name}: wanted to write its file, got: {error.strerror}") from None

@@ -17,7 +17,7 @@ from dq_pipelines.project.editing import Editing, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.api.dependencies import Behind, note, somewhere
-from dq_pipelines.web.api.job_editing import job_edit
+from dq_pipelines.web.api.job_editing import CHECK, job_edit
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.auth.access import Caller
@@ -165,8 +165,9 @@ def create(wanted: NewJob, files: Files, behind: Behind, request: Request, respo
 )
 def check(wanted: NewJob, files: Files, behind: Behind, request: Request) -> Checked:
     new = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
-    file = files.seen.get(wanted.name, new)
-    with job_edit(files, request, "job.check", file) as edit:
+    known = files.seen.get(wanted.name)
+    file = known if known is not None and known.domain == wanted.domain else new
+    with job_edit(files, request, CHECK, file) as edit:
         if file is new:
             edit.editing.must_be_new(file)
             edit.may_be_theirs(behind, file)

@@ -92,7 +92,7 @@ def users(behind: Behind) -> UserLines:
 def add(wanted: NewUser, request: Request, behind: Behind) -> AddedUser:
     grants = _grants(wanted.grants)
     first = secrets.token_urlsafe(_FIRST) if wanted.password is None else None
-    password = first if wanted.password is None else wanted.password.get_secret_value()
+    password = first if wanted.password is None else _text_of(wanted.password)
     with _said("body"):
         behind.access.users.add(wanted.name, password or "", grants)
     note(request, "user.add", wanted.name, grants=", ".join(map(str, grants)))
@@ -108,8 +108,7 @@ def add(wanted: NewUser, request: Request, behind: Behind) -> AddedUser:
 )
 def change(name: Named, wanted: UserChange, request: Request, caller: Asker, behind: Behind) -> UserLine:
     user, access = _known(behind, name), behind.access
-    if wanted.grants is not None or wanted.disabled is not None:
-        _must_be_another(caller, user)
+    _must_be_another(caller, user)
     if wanted.second_factor:
         raise ApiError(422, "body.second_factor: wanted false: users set up a second factor themselves")
     grants = None if wanted.grants is None else _grants(wanted.grants)
@@ -139,6 +138,14 @@ def end_logins(name: Named, request: Request, behind: Behind) -> None:
     note(request, "session.end", name)
 
 
+def _text_of(password: SecretStr) -> str:
+    """The password. Raises ApiError (422) for half of a surrogate pair, which is no text."""
+    text = password.get_secret_value()
+    if text.encode("utf-8", "ignore").decode() != text:
+        raise ApiError(422, "body.password: wanted text, got half of a surrogate pair")
+    return text
+
+
 def _known(behind: Backend, name: str) -> User:
     """The user. Raises ApiError (404), with the nearest name, if there is none."""
     try:
@@ -148,14 +155,19 @@ def _known(behind: Backend, name: str) -> User:
 
 
 def _must_be_another(caller: Caller, user: User) -> None:
-    """Refuse a change of the caller's own rights: the last admin could be locked out."""
+    """Refuse a change of the caller's own account.
+
+    The last admin could be locked out, and a stolen session could remove the second factor, which wants password and code.
+    """
     if caller.user.name == user.name:
-        raise ApiError(409, f"users: wanted another user than yourself, got '{user.name}': ask another admin")
+        raise ApiError(
+            409, f"users: wanted another user than yourself, got '{user.name}': see /account, or ask another admin"
+        )
 
 
 def _grants(texts: Sequence[str]) -> list[Grant]:
     with _said("body.grants"):
-        return [grant_named(text) for text in texts]
+        return list(dict.fromkeys(grant_named(text) for text in texts))
 
 
 @contextmanager

@@ -184,7 +184,7 @@ def test_a_steward_has_rows_judged_anew_and_the_log_knows(here: Hosted) -> None:
     }
     lines = [(event.who, event.what, event.on, event.result) for _, event in AuditLog(here.shop.state).events()]
     assert ("stew", "quarantine.replay", "silver/sales", "done") in lines
-    assert ("otto", "heal", "", "refused") in lines
+    assert ("otto", "heal", "POST /api/v1/tables/silver/sales/quarantine/replay", "refused") in lines
 
 
 def test_metrics_are_told_by_column_by_table_and_over_time(vera: TestClient) -> None:
