@@ -107,7 +107,7 @@ def test_keyboard_navigation_has_a_visible_focus(browser: Browser, address: str)
     assert {("A", ""), ("DIV", "scroll"), ("SUMMARY", "")} <= kinds
     assert RULE in [href for _, _, href, *_ in seen]
     tables = page.evaluate("document.querySelectorAll('.scroll:not(details:not([open]) *)').length")
-    assert sum(name == "scroll" for _, name, *_ in seen) == tables > 3
+    assert sum(name == "scroll" for _, name, *_ in seen) == tables >= 3  # failing rules, tables, domains
     context.close()
 
 

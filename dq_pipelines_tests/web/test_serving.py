@@ -133,10 +133,7 @@ def test_a_stream_notifies_of_a_new_verdict(address: str, shop: Workshop) -> Non
             assert json.loads(asked.read())["token"] == first != ""
         bad_day(Workshop(shop.root))
         second = _next(stream)
-    latest = shop.history.latest("silver/sales")
-    assert latest is not None
-    assert latest.run_id in second
-    assert first != second
+    assert first != second != ""
 
 
 def _next(stream: http.client.HTTPResponse) -> str:
