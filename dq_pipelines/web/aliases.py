@@ -5,6 +5,7 @@ A browser that asks for a page gets none of them, since some are also addresses 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
@@ -24,12 +25,20 @@ ALIASES: Mapping[str, str] = {
 }
 
 
+#: The ids of runs and the names of jobs; anything else below such an address is Dagster's.
+_ID = re.compile(r"[\w-]+")
+
+
 class _Alias(Route):
-    """A route that matches only requests of programs."""
+    """A route that matches only requests of programs, for an id."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         accepts = dict(scope.get("headers", ())).get(b"accept", b"")
-        return (Match.NONE, {}) if b"text/html" in accepts else super().matches(scope)
+        found, more = super().matches(scope)
+        ids = more.get("path_params", {}).values()
+        if b"text/html" in accepts or not all(_ID.fullmatch(str(one)) for one in ids):
+            return Match.NONE, {}
+        return found, more
 
 
 def routes() -> list[BaseRoute]:

@@ -13,8 +13,8 @@ from dq_pipelines_tests.workshop import Workshop
 
 @pytest.mark.parametrize(("short", "target"), ALIASES.items())
 def test_an_alias_leads_to_its_route_with_query(client: TestClient, short: str, target: str) -> None:
-    answer = client.get(f"{short.format(id='a%20b')}?limit=2&x=%26", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (307, f"{target.format(id='a%20b')}?limit=2&x=%26")
+    answer = client.get(f"{short.format(id='a-b_1')}?limit=2&x=%26", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{target.format(id='a-b_1')}?limit=2&x=%26")
 
 
 def test_an_alias_answers_what_its_route_answers(client: TestClient, shop: Workshop) -> None:
@@ -31,3 +31,8 @@ def test_an_alias_answers_what_its_route_answers(client: TestClient, shop: Works
 
 def test_a_browser_that_asks_for_a_page_gets_no_alias(client: TestClient) -> None:
     assert client.get("/history", headers={"Accept": "text/html"}, follow_redirects=False).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/logs/a%20b", "/logs/a.err", "/jobs/..%2f", "/run/a%00"])
+def test_what_is_no_id_is_no_alias(client: TestClient, path: str) -> None:
+    assert client.get(path, follow_redirects=False).status_code == 404

@@ -70,7 +70,7 @@ def test_only_admins_read_notebooks_and_report_asset_events(
 def test_a_log_path_cannot_leave_the_folder_of_logs(clients: dict[str, TestClient], path: str) -> None:
     answer = clients["adam"].get(path)
     assert (
-        answer.status_code in (400, 404, 422) or "initialization-data" in answer.text
+        answer.status_code in (400, 404) or "initialization-data" in answer.text
     )  # a page, where the client went up itself
     assert "root:" not in answer.text
     if "%" in path or "//" in path or "/./" in path:
