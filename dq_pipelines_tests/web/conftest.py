@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.applications import Starlette
@@ -13,6 +14,11 @@ from starlette.testclient import TestClient
 from dq_pipelines.web.app import application
 from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines_tests.workshop import Workshop
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from dq_pipelines_tests.web.hosting import Hosted
 
 SALES = """
 description: What was sold
@@ -95,4 +101,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture(scope="module")
 def client(shop: Workshop) -> Iterator[TestClient]:
     with client_of(site_of(shop)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(here: Hosted) -> Iterator[str]:
+    """The address of a real server over the module's project; modules with another server have their own."""
+    from dq_pipelines_tests.web.hosting import listening  # which leans on this module
+
+    with listening(here) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(here: Hosted) -> Iterator[Browser]:
+    """A browser beside Dagster, which was asked for before Playwright took this thread's event loop."""
+    from dq_pipelines_tests.chromium import chromium
+
+    assert here.shop.root.is_dir()
+    with chromium() as made:
         yield made

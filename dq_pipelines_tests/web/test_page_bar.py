@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, expect
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.dagster_client.page_bar import PAGES, UnknownPage, is_page, with_bar
 from dq_pipelines.web.navigation import Bar
-from dq_pipelines_tests.chromium import DESKTOP, PHONE, chromium
+from dq_pipelines_tests.chromium import DESKTOP, PHONE
 from dq_pipelines_tests.web.conftest import build
-from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
+from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.web.test_run_page import opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -29,19 +29,6 @@ PATIENCE = 40_000
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     with hosting(build(tmp_path_factory.mktemp("page_bar")), USERS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def address(here: Hosted) -> Iterator[str]:
-    with listening(here) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(here: Hosted) -> Iterator[Browser]:
-    assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
-    with chromium() as made:
         yield made
 
 

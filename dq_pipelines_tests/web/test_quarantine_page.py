@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
+from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart
 from dq_pipelines_tests.web.api.test_quarantine_rows import BETWEEN, USERS
 from dq_pipelines_tests.web.api.test_quarantine_workbook import corrected
 from dq_pipelines_tests.web.conftest import XSS, build
-from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
+from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.web.html import Page as Html
 from dq_pipelines_tests.web.test_run_page import opened
 from dq_pipelines_tests.workshop import Workshop
@@ -57,19 +57,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
         assert shop.run("orders").success
         assert shop.run("sales").success
     with hosting(Workshop(shop.root), USERS) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def address(here: Hosted) -> Iterator[str]:
-    with listening(here) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(here: Hosted) -> Iterator[Browser]:
-    assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
-    with chromium() as made:
         yield made
 
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
+from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart
 from dq_pipelines_tests.web.api.test_runs import USERS, build_slow, held_up, launched
-from dq_pipelines_tests.web.hosting import PASSWORD, Hosted, hosting, listening
+from dq_pipelines_tests.web.hosting import PASSWORD, Hosted, hosting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -29,19 +29,6 @@ def done(here: Hosted) -> str:
     run = launched(here, "bronze/sales", "silver/sales", "quarantine/sales")
     assert here.ended(run).status.value == "SUCCESS"
     return run
-
-
-@pytest.fixture(scope="module")
-def address(here: Hosted) -> Iterator[str]:
-    with listening(here) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(here: Hosted) -> Iterator[Browser]:
-    assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
-    with chromium() as made:
-        yield made
 
 
 def opened(context: BrowserContext, address: str, user: str, path: str) -> tuple[Page, list[str]]:

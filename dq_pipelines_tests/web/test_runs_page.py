@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
+from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart
 from dq_pipelines_tests.web.api.test_runs import USERS, build_slow, launched
-from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
+from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.web.test_run_page import holding, opened
 
@@ -30,19 +30,6 @@ def done(here: Hosted) -> str:
     run = launched(here, "bronze/sales", "silver/sales", "quarantine/sales")
     assert here.ended(run).status.value == "SUCCESS"
     return run
-
-
-@pytest.fixture(scope="module")
-def address(here: Hosted) -> Iterator[str]:
-    with listening(here) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(here: Hosted) -> Iterator[Browser]:
-    assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
-    with chromium() as made:
-        yield made
 
 
 def rows(text: str) -> list[str]:
