@@ -110,8 +110,7 @@ class AuditLog:
             with self.engine.connect() as connection:
                 rows = connection.execute(wanted.where(AUDIT.c.number > after)).all()
             for number, mark, line in rows:
-                fields = json.loads(line)
-                yield number, mark, Event(**fields | {"at": datetime.fromisoformat(fields["at"])})
+                yield number, mark, event_of(line)
             if len(rows) < _CHUNK:
                 return
             after = rows[-1][0]
@@ -123,6 +122,12 @@ class AuditLog:
         new = self.keys.rotate()
         self.add(Event(who, "audit.rotate-key", new.id, source, more={"part": "first line by this key"}))
         return new
+
+
+def event_of(line: str) -> Event:
+    """The event of a line of the log."""
+    fields = json.loads(line)
+    return Event(**fields | {"at": datetime.fromisoformat(fields["at"])})
 
 
 def _text(event: Event) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.audit import AuditLog, Event, event_of
 from dq_pipelines.security.store import AUDIT
 
 _CHUNK = 500
@@ -44,8 +43,7 @@ def _backwards(log: AuditLog, query: AuditQuery, before: int | None) -> Iterator
         with log.engine.connect() as connection:
             rows = connection.execute(wanted if before is None else wanted.where(AUDIT.c.number < before)).all()
         for number, line in rows:
-            fields = json.loads(line)
-            event = Event(**fields | {"at": datetime.fromisoformat(fields["at"])})
+            event = event_of(line)
             if query.since is not None and event.at < query.since:
                 return
             if query.wants(event):

@@ -57,6 +57,11 @@ class Grant:
         """Whether the grant applies to a table of this domain and these owners; `domain` None asks for everything."""
         return not self.scope or (domain is not None and self.scope == f"domain:{domain}") or self.scope in owners
 
+    @property
+    def typed(self) -> str:
+        """The grant as it is typed, the inverse of `grant_named`: `viewer`, or `operator@domain:retail`."""
+        return f"{self.role}@{self.scope}" if self.scope else str(self.role)
+
     def __str__(self) -> str:
         return f"{self.role} of {self.scope}" if self.scope else str(self.role)
 

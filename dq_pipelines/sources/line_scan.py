@@ -182,7 +182,7 @@ def _without_return(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> 
 
 
 class _DoubtfulLines:
-    """Lines on their way to whoever takes them, many at a time."""
+    """Buffers lines, and passes them on many at a time."""
 
     def __init__(self, take: TakeLines) -> None:
         self._take = take

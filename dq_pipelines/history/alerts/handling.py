@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.alerts.alert import Alert
+from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.store.schema import ALERTS_HANDLED
 from dq_pipelines.history.store.verdicts import History
 
@@ -18,10 +20,10 @@ class Handling:
 
     #: the number of the alert
     number: int
-    #: who has seen it and takes care; "" for nobody. It is not repeated then.
+    #: the user who acknowledged it, which ends repeated notifications; "" for none
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
-    #: the user who is to mend it; "" for nobody
+    #: the user who is responsible for it; "" for none
     assigned_to: str = ""
     #: until when no channel is notified that it is open; None for not muted
     muted_until: datetime | None = None
@@ -34,6 +36,26 @@ class Handling:
     def is_muted(self, now: datetime) -> bool:
         """Whether channels are not to be notified that it is open."""
         return self.muted_until is not None and now < self.muted_until
+
+
+@dataclass(frozen=True)
+class HandledAlert:
+    """An alert, what people have done about it, and who was notified."""
+
+    alert: Alert
+    handling: Handling
+    #: the names of the notified channels
+    sent_to: Sequence[str]
+
+
+def handled_alerts(history: History, alerts: Sequence[Alert]) -> list[HandledAlert]:
+    """Returns these alerts with their handling and their channels, in their order."""
+    if not alerts:
+        return []
+    handled, channels = Handlings(history).by_number(one.number for one in alerts), AlertBook(history).channels()
+    return [
+        HandledAlert(one, handled.get(one.number, Handling(one.number)), channels.get(one.number, ())) for one in alerts
+    ]
 
 
 @dataclass(frozen=True)

@@ -133,9 +133,9 @@ class AlertsTick:
         problems: list[str] = []
         dagster_url = Settings.from_environment().dagster_url or self.project.settings.dagster_url
         formatter = MessageFormatter(self.project.settings.name, dagster_url)
+        handled = Handlings(self.stores.history).by_number()
         for name, url in self.settings.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
-            handled = Handlings(self.stores.history).by_number()
             subscription = Subscription(name, self._routes, self.book.told(name), self.settings.rhythm, handled)
             for message in subscription.due(alerts, datetime.now(UTC)):
                 if budget.is_spent:

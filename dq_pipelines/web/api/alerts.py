@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.history.alerts.alert_book import AlertBook
-from dq_pipelines.history.alerts.handling import Handling, Handlings
+from dq_pipelines.history.alerts.handling import HandledAlert, Handling, Handlings, handled_alerts
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Own, note, refusal, somewhere
@@ -155,15 +155,11 @@ def _known(behind: Backend, rights: Rights, number: int) -> Alert:
 
 
 def _lines(behind: Backend, alerts: Sequence[Alert]) -> list[AlertLine]:
-    if not alerts:
-        return []
-    history = behind.site.stores.history
-    handled = Handlings(history).by_number(alert.number for alert in alerts)
-    channels = AlertBook(history).channels()
-    return [_line(one, handled.get(one.number, Handling(one.number)), channels.get(one.number, ())) for one in alerts]
+    return [_line(one) for one in handled_alerts(behind.site.stores.history, alerts)]
 
 
-def _line(alert: Alert, handled: Handling, channels: Sequence[str]) -> AlertLine:
+def _line(of: HandledAlert) -> AlertLine:
+    alert, handled = of.alert, of.handling
     return AlertLine(
         **{
             name: getattr(alert, name)
@@ -172,6 +168,6 @@ def _line(alert: Alert, handled: Handling, channels: Sequence[str]) -> AlertLine
         **{name: getattr(alert, name) for name in ("run_id", "opened_at", "closed_at", "closed_by")},
         **{name: getattr(handled, name) for name in ("acknowledged_by", "acknowledged_at", "assigned_to", "note")},
         message=alert.said,
-        sent_to=channels,
+        sent_to=of.sent_to,
         muted_until=handled.muted_until,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from dq_pipelines.security.audit import Event
-from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
+from dq_pipelines.security.roles import Grant, Permission, may, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Caller, caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
@@ -51,25 +51,21 @@ Dagster = Annotated[DagsterHost, Depends(dagster_of)]
 
 def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
     """A dependency: the caller has this permission on some table at least. The route checks the table itself (`must`)."""
-
-    def check(connection: HTTPConnection, caller: Asker) -> Caller:
-        if not may_somewhere(caller.user.grants, permission):
-            raise refusal(
-                connection, permission.name.lower(), _request(connection), why_not(caller.user.grants, permission)
-            )
-        return caller
-
-    return check
+    return _with(permission, may_somewhere)
 
 
 def everywhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
     """A dependency: the caller has this permission on all tables, and on what concerns no table."""
+    return _with(permission, may)
 
+
+def _with(
+    permission: Permission, allows: Callable[[Iterable[Grant], Permission], bool]
+) -> Callable[[HTTPConnection, Caller], Caller]:
     def check(connection: HTTPConnection, caller: Asker) -> Caller:
-        if not may(caller.user.grants, permission):
-            raise refusal(
-                connection, permission.name.lower(), _request(connection), why_not(caller.user.grants, permission)
-            )
+        grants = caller.user.grants
+        if not allows(grants, permission):
+            raise refusal(connection, permission.name.lower(), _request(connection), why_not(grants, permission))
         return caller
 
     return check

@@ -97,7 +97,7 @@ def _line(key: Key) -> KeyLine:
         id=key.id,
         user=key.user,
         note=key.note,
-        grant=None if key.grant is None else f"{key.grant.role}@{key.grant.scope}".rstrip("@"),
+        grant=None if key.grant is None else key.grant.typed,
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,

@@ -185,7 +185,7 @@ def _lines(behind: Backend, users: Sequence[User]) -> list[UserLine]:
     return [
         UserLine(
             name=user.name,
-            grants=[f"{one.role}@{one.scope}" if one.scope else str(one.role) for one in sorted(user.grants, key=str)],
+            grants=[one.typed for one in sorted(user.grants, key=str)],
             disabled=user.disabled,
             created_at=user.created_at,
             provider=user.subject.partition(" ")[0] if user.subject else None,

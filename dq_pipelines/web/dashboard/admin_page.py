@@ -82,7 +82,7 @@ class UserRow:
     @property
     def grants(self) -> str:
         """The grants as they are typed."""
-        return ", ".join(f"{one.role}@{one.scope}".rstrip("@") for one in sorted(self.user.grants, key=str))
+        return ", ".join(one.typed for one in sorted(self.user.grants, key=str))
 
 
 @dataclass(frozen=True)

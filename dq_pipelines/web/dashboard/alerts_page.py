@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from dq_pipelines.history.alerts.alert import SEVERITIES, Alert
+from dq_pipelines.history.alerts.alert import SEVERITIES
 from dq_pipelines.history.alerts.alert_book import AlertBook
-from dq_pipelines.history.alerts.handling import Handling, Handlings
+from dq_pipelines.history.alerts.handling import HandledAlert, handled_alerts
 from dq_pipelines.web.auth.alert_rights import may_handle, sees_alert
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
@@ -23,13 +23,9 @@ MUTES: Mapping[str, timedelta] = {"1 hour": timedelta(hours=1), "1 day": timedel
 
 
 @dataclass(frozen=True)
-class AlertRow:
+class AlertRow(HandledAlert):
     """One alert on the page."""
 
-    alert: Alert
-    handling: Handling
-    #: the names of the notified channels
-    sent_to: Sequence[str]
     may_handle: bool
 
     @property
@@ -98,13 +94,9 @@ def alerts_page(visit: RequestContext, rights: Rights, reader: str, *, mine: boo
     book = AlertBook(visit.history)
     alerts = [one for one in book.page(_MOST) if sees_alert(rights, one)] if visit.history.is_begun else []
     shown = [one for one in alerts if one.is_open] + [one for one in alerts if not one.is_open][:_CLOSED]
-    handled = Handlings(visit.history).by_number(one.number for one in shown) if shown else {}
-    channels = book.channels() if shown else {}
     rows = [
-        AlertRow(
-            one, handled.get(one.number, Handling(one.number)), channels.get(one.number, ()), may_handle(rights, one)
-        )
-        for one in shown
+        AlertRow(one.alert, one.handling, one.sent_to, may_handle(rights, one.alert))
+        for one in handled_alerts(visit.history, shown)
     ]
     tables = {table.key: table.model.owners for table in visit.known.project}
     return AlertsPage(

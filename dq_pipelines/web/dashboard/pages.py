@@ -39,7 +39,7 @@ from dq_pipelines.web.dashboard.quarantine_overview import quarantine_overview
 from dq_pipelines.web.dashboard.quarantine_page import quarantine_page
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.rule_page import rule_page
-from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.site import LoadedProject, Site
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
@@ -146,7 +146,7 @@ class Pages:
         run_id = request.path_params["id"]
         if self._records is None:
             return self._missing(request, "Runs are shown by a server that hosts Dagster.")
-        rights = Rights.of(request.scope, self.site.known().project)
+        rights = self._rights(request)
         found = run_page(self._records(), rights, run_id, _api(request))
         if found is None:
             return self._missing(request, f"Dagster has no record of a run {run_id}, or you may not view it.")
@@ -157,13 +157,13 @@ class Pages:
 
         if self._records is None:
             return self._missing(request, "Runs are shown by a server that hosts Dagster.")
-        rights = Rights.of(request.scope, self.site.known().project)
+        rights = self._rights(request)
         view = runs_overview(self._visit(request), self._records(), rights, request.query_params)
         return self._page(request, "runs", view, section=RUNS)
 
     def alerts(self, request: Request) -> HTMLResponse:
         reader = reader_of(request.scope)
-        rights = Rights.of(request.scope, self.site.known().project)
+        rights = self._rights(request)
         mine = reader is not None and request.query_params.get("mine") == "1"
         view = alerts_page(self._visit(request), rights, reader.name if reader else "", mine=mine)
         return self._page(request, "alerts", view, section=ALERTS)
@@ -192,7 +192,7 @@ class Pages:
         if self._admin is None or caller is None or not may(caller.user.grants, Permission.ADMIN):
             return self._missing(request, "The admin pages are for admins of all tables.")
         if tab == "users":
-            view: Any = users_page(self._admin, self.site.known().project.scopes)
+            view: Any = users_page(self._admin, self._known(request).project.scopes)
         elif tab == "keys":
             view = keys_page(self._admin)
         elif tab == "audit":
@@ -238,8 +238,18 @@ class Pages:
         why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
         return self._page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503, None)
 
+    def _known(self, request: Request) -> LoadedProject:
+        """The project, for one request: whether its files have changed is looked up once."""
+        if not hasattr(request.state, "known"):
+            request.state.known = self.site.known()
+        known: LoadedProject = request.state.known
+        return known
+
+    def _rights(self, request: Request) -> Rights:
+        return Rights.of(request.scope, self._known(request).project)
+
     def _visit(self, request: Request) -> RequestContext:
-        known = self.site.known()
+        known = self._known(request)
         seen = Rights.of(request.scope, known.project).seen
         return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
 
@@ -253,7 +263,7 @@ class Pages:
         # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
         links = Served(scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
-        actions = Actions(_api(request), Rights.of(scope, self.site.known().project), links.has_runs)
+        actions = Actions(_api(request), self._rights(request), links.has_runs)
         bar = Bar.of(
             links.base,
             reader,
