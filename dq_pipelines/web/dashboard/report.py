@@ -12,9 +12,9 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.links import OnePage
 from dq_pipelines.web.dashboard.overview import briefs, overview
-from dq_pipelines.web.dashboard.pages import rendered
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.templating import rendered
 
 
 def report(site: Site, tables: Sequence[str] | None = None) -> str:

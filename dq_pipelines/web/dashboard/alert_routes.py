@@ -1,0 +1,31 @@
+"""The page of alerts."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from dq_pipelines.web.auth.reader import reader_of
+from dq_pipelines.web.dashboard.alerts_page import alerts_page
+from dq_pipelines.web.dashboard.page_server import PageServer
+from dq_pipelines.web.navigation import ALERTS
+
+
+class AlertPages:
+    """The alerts that are open, by cause and owner."""
+
+    def __init__(self, server: PageServer) -> None:
+        self._server = server
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/alerts", self.alerts),
+        ]
+
+    def alerts(self, request: Request) -> HTMLResponse:
+        reader = reader_of(request.scope)
+        rights = self._server.rights(request)
+        mine = reader is not None and request.query_params.get("mine") == "1"
+        view = alerts_page(self._server.visit(request), rights, reader.name if reader else "", mine=mine)
+        return self._server.page(request, "alerts", view, section=ALERTS)

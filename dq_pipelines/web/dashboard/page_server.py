@@ -1,0 +1,112 @@
+"""Serves pages: what each section of the dashboard needs of its site and of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.web.auth.access import LOCAL, caller_of, source_of
+from dq_pipelines.web.auth.authorization import Rights, may_open_of
+from dq_pipelines.web.auth.reader import reader_of
+from dq_pipelines.web.dashboard.actions import Actions
+from dq_pipelines.web.dashboard.admin_page import Administration
+from dq_pipelines.web.dashboard.links import Served
+from dq_pipelines.web.dashboard.request_context import RequestContext
+from dq_pipelines.web.dashboard.site import LoadedProject, Site
+from dq_pipelines.web.dashboard.table_files import TableFiles
+from dq_pipelines.web.dashboard.table_summary import SPAN, SPANS, TimeRange
+from dq_pipelines.web.dashboard.templating import rendered
+from dq_pipelines.web.navigation import OVERVIEW, Bar, Section
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: Returns Dagster's instance.
+Records = Callable[[], "dg.DagsterInstance"]
+
+
+class PageServer:
+    """Renders the pages of one site for the reader of each request.
+
+    With `records`, runs have pages too; with `admin`, admins have theirs.
+    """
+
+    def __init__(self, site: Site, records: Records | None = None, admin: Administration | None = None) -> None:
+        self.site = site
+        self.records = records
+        self.admin = admin
+
+    def known(self, request: Request) -> LoadedProject:
+        """The project, for one request: whether its files have changed is looked up once."""
+        if not hasattr(request.state, "known"):
+            request.state.known = self.site.known()
+        known: LoadedProject = request.state.known
+        return known
+
+    def rights(self, request: Request) -> Rights:
+        return Rights.of(request.scope, self.known(request).project)
+
+    def visit(self, request: Request) -> RequestContext:
+        known = self.known(request)
+        seen = Rights.of(request.scope, known.project).seen
+        return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
+
+    def missing(self, request: Request, message: str) -> HTMLResponse:
+        return self.page(request, "error", {"title": "Not found", "message": message}, 404, None)
+
+    def page(
+        self, request: Request, name: str, view: Any, status: int = 200, section: Section | None = OVERVIEW
+    ) -> HTMLResponse:
+        reader, scope = reader_of(request.scope), request.scope
+        # Dagster's UI shows all tables, so only readers of all tables get links to it.
+        dagster = self.site.dagster_url if reader is None or reader.sees_all else None
+        links = Served(scope.get("root_path", "").rstrip("/"), dagster, self.records is not None)
+        actions = Actions(api_address(request), self.rights(request), links.has_runs)
+        bar = Bar.of(
+            links.base,
+            reader,
+            may_open_of(scope),
+            dagster=dagster or "",
+            hosts_dagster=links.has_runs,
+            current=section,
+        )
+        html = rendered(name, view, links, bar=bar, actions=actions)
+        return HTMLResponse(html, status, {"Cache-Control": "no-store"})
+
+    def files(self, request: Request) -> TableFiles:
+        return TableFiles(self.site, caller_of(request.scope) or LOCAL)
+
+    def log_read(self, request: Request, key: str, result: str = "done", **more: object) -> None:
+        caller = caller_of(request.scope)
+        who = caller.user.name if caller is not None else ""
+        event = Event(who, "read.quarantine", key, source_of(request.scope), result, more)
+        AuditLog(self.site.state).add(event)
+
+    def not_found(self, request: Request, _: Exception) -> HTMLResponse:
+        """The page for an address that no route has."""
+        return self.missing(request, "There is no such page.")
+
+    def failed(self, request: Request, error: Exception) -> HTMLResponse:
+        """The page for a store that cannot be read, with the error's message."""
+        why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
+        return self.page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503, None)
+
+
+def api_address(request: Request) -> str:
+    """The address of the REST API."""
+    return f"{request.scope.get('app_root_path', '')}/api/v1"
+
+
+def key_of(request: Request) -> str:
+    """The key of the table in a page's address, like `silver/flights`."""
+    return f"{request.path_params['layer']}/{request.path_params['name']}"
+
+
+def _span(request: Request) -> TimeRange:
+    asked = request.query_params.get("days", SPAN)
+    return TimeRange(asked if asked in SPANS else SPAN)

@@ -1,0 +1,44 @@
+"""The pages of runs."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from dq_pipelines.web.dashboard.page_server import PageServer, api_address
+from dq_pipelines.web.navigation import RUNS
+
+
+class RunPages:
+    """All runs, and a page for each."""
+
+    def __init__(self, server: PageServer) -> None:
+        self._server = server
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/runs", self.runs),
+            Route("/runs/{id}", self.run),
+        ]
+
+    def run(self, request: Request) -> HTMLResponse:
+        from dq_pipelines.web.dashboard.run_page import run_page  # Dagster takes a second to import
+
+        run_id = request.path_params["id"]
+        if self._server.records is None:
+            return self._server.missing(request, "Runs are shown by a server that hosts Dagster.")
+        rights = self._server.rights(request)
+        found = run_page(self._server.records(), rights, run_id, api_address(request))
+        if found is None:
+            return self._server.missing(request, f"Dagster has no record of a run {run_id}, or you may not view it.")
+        return self._server.page(request, "run", found, section=RUNS)
+
+    def runs(self, request: Request) -> HTMLResponse:
+        from dq_pipelines.web.dashboard.runs_page import runs_overview  # Dagster takes a second to import
+
+        if self._server.records is None:
+            return self._server.missing(request, "Runs are shown by a server that hosts Dagster.")
+        rights = self._server.rights(request)
+        view = runs_overview(self._server.visit(request), self._server.records(), rights, request.query_params)
+        return self._server.page(request, "runs", view, section=RUNS)
