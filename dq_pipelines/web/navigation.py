@@ -111,8 +111,21 @@ class Bar:
     def html(self, status: Markup | None = None) -> Markup:
         """The bar as an element; `status` stands before the user, such as whether the page is live."""
         return Markup(
-            '<header class="dq-bar"><a class="dq-brand" href="{}/">{}</a><nav aria-label="Sections"><ul>{}</ul></nav>{}{}</header>'
-        ).format(self.console, PRODUCT, Markup("").join(one.html() for one in self.links), status or "", self._user())
+            '<header class="dq-bar"><a class="dq-brand" href="{}/">{}</a><nav aria-label="Sections"><ul>{}</ul></nav>{}{}{}</header>'
+        ).format(
+            self.console,
+            PRODUCT,
+            Markup("").join(one.html() for one in self.links),
+            self._search(),
+            status or "",
+            self._user(),
+        )
+
+    def _search(self) -> Markup:
+        return Markup(
+            '<form class="dq-search" role="search" action="{}/search"><input type="search" name="q" required maxlength="200" '
+            'placeholder="Search ( / )" aria-label="Search tables, columns, rules and runs" aria-keyshortcuts="/" autocomplete="off"></form>'
+        ).format(self.console)
 
     def _user(self) -> Markup:
         reader = self.reader

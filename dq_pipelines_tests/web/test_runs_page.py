@@ -143,3 +143,26 @@ def test_a_refusal_is_said_beside_the_button(browser: Browser, address: str) -> 
     assert page.url.endswith("/dashboard/runs")
     expect(page.get_by_role("button", name="Judge all rows again")).to_be_enabled()
     context.close()
+
+
+def test_the_beginning_of_a_runs_id_leads_to_the_run(here: Hosted, done: str) -> None:
+    def found(name: str, text: str) -> bool:
+        answer = here.browser(name).get("/dashboard/search", params={"q": text})
+        return f"/dashboard/runs/{done}" in Page.of(answer.text).links
+
+    assert found("vera", done[:8])
+    assert found("vera", done.upper())
+    assert not found("vera", done[:5])
+    assert not found("flo", done)
+
+
+def test_a_key_leads_to_the_search(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+    page, complaints = opened(context, address, "vera", "/dashboard/runs")
+    page.keyboard.press("/")
+    page.keyboard.type("sales/")  # within the search, the key is a letter as any other
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/dashboard/(search|tables)"))
+    assert complaints == []
+    context.close()

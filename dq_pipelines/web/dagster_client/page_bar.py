@@ -20,7 +20,7 @@ body {{ display: block !important; }}
 body > .dq-bar {{ min-height: {_HEIGHT}px; height: {_HEIGHT}px; flex-wrap: nowrap; }}
 body > .dq-bar .dq-brand, body > .dq-bar .dq-reader > :first-child {{ line-height: {_HEIGHT - 1}px; }}
 body > .dq-bar li a {{ line-height: {_HEIGHT - 3}px; }}
-@media (max-width: 46rem) {{ body > .dq-bar .dq-reader {{ display: none; }} body > .dq-bar nav {{ order: 0; flex-basis: auto; margin: 0; }} }}
+@media (max-width: 46rem) {{ body > .dq-bar .dq-reader, body > .dq-bar .dq-search {{ display: none; }} body > .dq-bar ul {{ flex-wrap: nowrap; }} body > .dq-bar nav {{ order: 0; flex-basis: auto; margin: 0; }} }}
 #__next > #root {{ height: calc(100vh - {_HEIGHT}px) !important; }}
 </style>"""
 

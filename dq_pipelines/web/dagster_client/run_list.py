@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,8 @@ from dq_pipelines.web.dagster_client.run_tables import may, tables_of
 #: Runs that are searched for one page at most, if Dagster's database cannot filter them.
 _MOST = 1000
 _CHUNK = 200
+#: The beginning of a run's id.
+_ID = re.compile(r"[0-9a-fA-F]{6}[0-9a-fA-F-]{0,30}")
 
 
 @dataclass(frozen=True)
@@ -84,3 +87,12 @@ def _from(instance: dg.DagsterInstance, query: RunQuery, place: Place | None, ch
         if len(records) < chunk:
             return
         records = instance.get_run_records(filters, limit=chunk, cursor=records[-1].dagster_run.run_id)
+
+
+def runs_by_id(instance: dg.DagsterInstance, rights: Rights, start: str) -> list[str]:
+    """The ids of recent runs that begin with this text of at least six hexadecimal digits, and that the caller may view."""
+    if not _ID.fullmatch(start):
+        return []
+    ids = [run_id for run_id in instance.get_run_ids(limit=_MOST) if run_id.startswith(start.lower())]
+    runs = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
+    return [run.run_id for run in runs if may(rights, Permission.LOOK, run)]

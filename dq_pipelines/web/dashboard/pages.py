@@ -23,6 +23,7 @@ from dq_pipelines.web.dashboard.page_server import PageServer, Records
 from dq_pipelines.web.dashboard.pipeline_routes import PipelinePages
 from dq_pipelines.web.dashboard.quarantine_routes import QuarantinePages
 from dq_pipelines.web.dashboard.run_routes import RunPages
+from dq_pipelines.web.dashboard.search_routes import SearchPages
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_routes import TablePages
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
@@ -35,7 +36,7 @@ POLICY = (
 
 
 #: The sections of the dashboard, one class each.
-SECTIONS = (TablePages, RunPages, QuarantinePages, AlertPages, PipelinePages, AdminPages)
+SECTIONS = (TablePages, RunPages, QuarantinePages, AlertPages, PipelinePages, AdminPages, SearchPages)
 
 
 def dashboard(site: Site, records: Records | None = None, admin: Administration | None = None) -> Starlette:

@@ -148,6 +148,15 @@
     if (target && option) target.hidden = option.dataset.shown === undefined;
   }
 
+  /* The key / leads to the search, unless something is being typed. */
+  document.addEventListener("keydown", (event) => {
+    const field = document.querySelector(".dq-search input");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !field) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    field.select();
+  });
+
   document.querySelectorAll("select[data-shows]").forEach(show);
   document.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
 })();
