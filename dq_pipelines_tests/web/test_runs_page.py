@@ -166,3 +166,21 @@ def test_a_key_leads_to_the_search(browser: Browser, address: str) -> None:
     expect(page).to_have_url(re.compile("/dashboard/(search|tables)"))
     assert complaints == []
     context.close()
+
+
+def test_the_overview_shows_what_runs_now_and_cancels_it_by_one_click(
+    here: Hosted, browser: Browser, address: str
+) -> None:
+    with holding(here, "slow") as run:
+        seen = {name: here.browser(name).get("/dashboard/running").text for name in USERS}
+        assert {name for name, text in seen.items() if run in text} == set(USERS)
+        assert {name for name, text in seen.items() if "Cancel" in text} == {"otto", "flo"}
+        context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        page, complaints = opened(context, address, "otto", "/dashboard/")
+        row = page.locator(f'#running [data-run="{run}"]')
+        expect(row).to_contain_text("silver/slow")
+        row.get_by_role("button", name="Cancel").click()
+        assert apart(lambda: here.ended(run)).status.value == "CANCELED"
+        expect(row).to_have_count(0, timeout=30_000)
+        assert complaints == []
+        context.close()

@@ -22,6 +22,9 @@ class Links(Protocol):
     def runs(self) -> str: ...
 
     @property
+    def running(self) -> str: ...
+
+    @property
     def alerts(self) -> str: ...
 
     @property
@@ -73,6 +76,11 @@ class Served:
     def runs(self) -> str:
         """The page of runs; "" without one."""
         return f"{self.base}/runs" if self.has_runs else ""
+
+    @property
+    def running(self) -> str:
+        """The part of the overview about runs that have not ended; "" without one."""
+        return f"{self.base}/running" if self.has_runs else ""
 
     @property
     def alerts(self) -> str:
@@ -138,6 +146,7 @@ class OnePage:
     dagster: str = ""
     home: str = "#top"
     runs: str = ""
+    running: str = ""
     alerts: str = ""
     admin: str = ""
     pipelines: str = ""

@@ -10,6 +10,7 @@ from functools import cached_property
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
+from dq_pipelines.history.queries.recent_changes import RecentChanges
 from dq_pipelines.history.queries.scores import Score, score_of_all
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.totals import rows_in
@@ -59,6 +60,8 @@ class Overview(PageContext):
     notes: Sequence[str] = ()
     #: tables that are no longer in YAML
     removed: Sequence[TableStatus] = ()
+    #: what changed in visible tables within the last day; None in the report
+    recent: RecentChanges | None = None
 
     @cached_property
     def domains(self) -> list[tuple[str, int, Score]]:
@@ -159,7 +162,20 @@ def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
         *rows_in(visit.history, list(standings), visit.since),
         (*visit.known.notes, *_notes(counts)),
         visit.removed(),
+        None if listing is None else _recent(visit, every),
     )  # fmt: skip
+
+
+def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChanges:
+    """What changed, without rules whose status is another one now: replays and dismissed rows settle a failure."""
+    changes = visit.site.recent(visit.at)
+    found = RecentChanges.of(changes[key] for one in tables if (key := one.standing.table) in changes)
+    failing = {(one.table, one.rule.one.check) for line in tables for one in line.failing}
+    return replace(
+        found,
+        began=[one for one in found.began if (one.table, one.check) in failing],
+        recovered=[one for one in found.recovered if (one.table, one.check) not in failing],
+    )
 
 
 def _page(

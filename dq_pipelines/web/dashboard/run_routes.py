@@ -20,6 +20,7 @@ class RunPages:
         return [
             Route("/runs", self.runs),
             Route("/runs/{id}", self.run),
+            Route("/running", self.running),
         ]
 
     def run(self, request: Request) -> HTMLResponse:
@@ -42,3 +43,11 @@ class RunPages:
         rights = self._server.rights(request)
         view = runs_overview(self._server.visit(request), self._server.records(), rights, request.query_params)
         return self._server.page(request, "runs", view, section=RUNS)
+
+    def running(self, request: Request) -> HTMLResponse:
+        """The part of the overview about runs that have not ended, which a script reads again and again."""
+        from dq_pipelines.web.dashboard.runs_page import RunningNow, running_now  # Dagster takes a second to import
+
+        records = self._server.records
+        view = running_now(records(), self._server.rights(request)) if records is not None else RunningNow(())
+        return self._server.page(request, "running", view, section=None)

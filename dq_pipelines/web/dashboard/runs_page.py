@@ -169,6 +169,20 @@ def runs_overview(
     return RunsPage(visit, filters, rows, after, notes)
 
 
+@dataclass(frozen=True)
+class RunningNow:
+    """The runs that are queued or under way, for the overview."""
+
+    rows: Sequence[RunRow]
+
+
+def running_now(instance: dg.DagsterInstance, rights: Rights) -> RunningNow:
+    """The newest runs that the caller may view and that have not ended."""
+    wanted = RunQuery([*GROUPS["running"], *GROUPS["queued"]])
+    records, _ = runs_page(instance, rights, wanted, _FOLLOWED)
+    return RunningNow([_row(one, rights, None, instance) for one in records])
+
+
 def _row(record: RunRecord, rights: Rights, totals: RunTotals | None, instance: dg.DagsterInstance | None) -> RunRow:
     run = record.dagster_run
     names = dict.fromkeys(key.rpartition("/")[2] for key in tables_of(run, rights.project))

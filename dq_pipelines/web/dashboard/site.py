@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.history.queries.change_token import change_token
+from dq_pipelines.history.queries.recent_changes import RecentChanges
 from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
@@ -17,10 +19,12 @@ from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_atte
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import signs
+from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.state import State
 from dq_pipelines.web.dashboard.cached import Cached
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.lake_reader import LakeReader
+from dq_pipelines.web.dashboard.recent_cache import RecentCache
 from dq_pipelines.web.dashboard.summary_cache import SummaryCache
 from dq_pipelines.web.dashboard.table_summary import TableSummary
 
@@ -67,6 +71,7 @@ class Site:
         self.lake = LakeReader(stores, self.closing)
         self.summaries = SummaryCache(stores.history)
         self._statuses = StatusCache(stores.history)
+        self._recent = RecentCache(stores.history)
 
     @classmethod
     def from_environment(cls, *, hosting: bool = False) -> Site:
@@ -107,6 +112,10 @@ class Site:
         """The status of every table by its verdicts and attempts alone, by name; see `latest_statuses`."""
         return self._statuses.all()
 
+    def recent(self, at: datetime) -> Mapping[str, RecentChanges]:
+        """What changed in each table within the last day."""
+        return self._recent.now(self.latest(), at)
+
     def standings(self) -> list[TableStatus]:
         """The current status of every table with an attempt."""
         self.settle()
@@ -130,3 +139,4 @@ class Site:
         lake = self.lake.soon(sorted({table.key for table in project} | latest.keys()))
         for status in latest.values():
             _ = self.summary(status, lake, project).failing
+        self.recent(now())

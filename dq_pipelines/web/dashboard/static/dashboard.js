@@ -124,6 +124,7 @@
       const tops = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
       const at = [scrollX, scrollY];
       old.querySelectorAll(".plot").forEach((plot) => window.Plotly && Plotly.purge(plot));
+      old.querySelectorAll("[data-from]").forEach((part) => { const same = fresh.querySelector("#" + part.id); if (same) same.replaceWith(part); });
       old.replaceChildren(...fresh.childNodes);
       for (const [name, value, caret] of fields) {
         const field = old.querySelector(`form[method=get] [name="${CSS.escape(name)}"]`);
@@ -135,6 +136,7 @@
       [...old.querySelectorAll(".scroll")].forEach((box, index) => { if (tops[index]) [box.scrollLeft, box.scrollTop] = tops[index]; });
       old.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
       document.body.dataset.token = page.body.dataset.token;
+      old.querySelectorAll("[data-from]").forEach((part) => readPart(part).catch(() => {}));
       draw();
       updateAges();
       if (focused >= 0) {
@@ -159,6 +161,20 @@
       if (!document.hidden && !busy()) await load().catch(() => {});
       refresh();
     }, 1000 * Number(part.dataset.refresh));
+  }
+
+  /* A part with an address of its own is read from there: at once, and again after as many seconds as it says. */
+  async function follow(part) {
+    if (!document.hidden && !part.contains(document.activeElement)) await readPart(part).catch(() => {});
+    setTimeout(() => follow(part), 1000 * Number(part.dataset.every || 10));
+  }
+
+  async function readPart(part) {
+    const answer = await fetch(part.dataset.from, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-every]");
+    part.dataset.every = fresh.dataset.every;
+    part.replaceChildren(...fresh.childNodes);
   }
 
   function onToken(token) {
@@ -198,6 +214,7 @@
   /* What the reader is still filling in stays: the page is read again when that is saved. */
   document.addEventListener("dq:reload", () => { if (!document.querySelector("[data-changed]")) load().catch(() => {}); });
   refresh();
+  document.querySelectorAll("[data-from]").forEach(follow);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   if (base && live) listen();
 })();
