@@ -35,15 +35,10 @@ def send_test(
     ] = None,
 ) -> None:
     """Send a test message to each channel. Exit 1 when a channel does not accept it."""
-    from dq_pipelines.monitoring.alerts.sending import Channel
-    from dq_pipelines.monitoring.alerts.wording import FormattedMessage
+    from dq_pipelines.monitoring.alerts.sending import Channel, message_of_test
 
     settings = sound_project().settings
-    post = FormattedMessage(
-        f"{settings.name}: a test",
-        "This channel receives alerts when something fails, and when it has recovered.",
-        "info",
-    )
+    post = message_of_test(settings.name)
     failed = False
     for name, url in _channels(settings.alerts, to).items():
         try:

@@ -47,6 +47,11 @@ class Installation:
         """The installation in these folders, regardless of the environment."""
         return cls(stores, *cls._loaded(str(config), {}), dagster_home, state)
 
+    @classmethod
+    def of(cls, config: str, stores: Stores, dagster_home: Path | None, state: Path) -> Installation:
+        """The installation of a server with these stores, by the environment's settings."""
+        return cls(stores, *cls._loaded(config), dagster_home, state)
+
     @staticmethod
     def _loaded(config: str, environment: Mapping[str, str] | None = None) -> tuple[Project | None, ConfigError | None]:
         """The tables with valid files, and the problems of the others."""

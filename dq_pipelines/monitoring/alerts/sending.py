@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _SECRET_LENGTH = 4
 
 
+def message_of_test(project: str) -> FormattedMessage:
+    """The message that shows whether a channel of this project works."""
+    said = "This channel receives alerts when something fails, and when it has recovered."
+    return FormattedMessage(f"{project}: a test", said, "info")
+
+
 @dataclass(frozen=True)
 class Channel:
     """A channel of `alerts.to`: its name and address."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.security.keys import Key, lasts_by_default, within
 from dq_pipelines.security.roles import Permission, grant_named
+from dq_pipelines.security.signing import SigningKeys
 from dq_pipelines.web.api.dependencies import Behind, everywhere, note
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.api.users import UserName
@@ -90,6 +91,27 @@ def revoke(id: KeyId, request: Request, behind: Behind) -> None:
     except ConfigError as error:
         raise ApiError(404, str(error)) from None
     note(request, "key.revoke", id)
+
+
+class Rotation(BaseModel):
+    """How to rotate the key that signs bearer tokens."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"at_once": False}]})
+
+    at_once: bool = Field(False, description="Refuse earlier tokens at once, and not only when they expire.")
+
+
+@router.post(
+    "/rotate",
+    summary="Sign bearer tokens by a new key",
+    operation_id="rotate_signing_key",
+    status_code=204,
+    responses=problems(422, 503),
+)
+def rotate(request: Request, behind: Behind, wanted: Rotation | None = None) -> None:
+    at_once = wanted is not None and wanted.at_once
+    SigningKeys.of(behind.access.users, behind.site.state).rotate(at_once=at_once)
+    note(request, "key.rotate", at_once=at_once)
 
 
 def _line(key: Key) -> KeyLine:

@@ -1,4 +1,4 @@
-"""Collects the content of the admin pages: health, users, API keys, and the audit log."""
+"""Collects the content of the admin pages: health, users, API keys, the audit log, and maintenance."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from importlib.metadata import version
 from typing import Protocol
 from urllib.parse import urlencode
 
+from dq_pipelines.doctor.examinations import EXAMINATIONS, Diagnosis, diagnose
+from dq_pipelines.doctor.storage import StoragePlace, storage_of
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.audit_search import AuditQuery, latest
 from dq_pipelines.security.keys import Key
 from dq_pipelines.security.roles import Role
 from dq_pipelines.security.users import User
 from dq_pipelines.web.auth.access import Access
+from dq_pipelines.web.dashboard.site import Site
 
 #: Lines of one page of the audit log.
 _LINES = 100
@@ -116,6 +119,21 @@ class AuditPage:
     tab: str = "audit"
 
 
+@dataclass(frozen=True)
+class MaintenancePage:
+    """Where data is kept, the channels of alerts, the jobs that tend the installation, and what an examination found."""
+
+    storage: Sequence[StoragePlace]
+    channels: Sequence[str]
+    #: jobs of this project, each with what it does
+    jobs: Mapping[str, str]
+    #: None if no examination was asked for
+    findings: Sequence[Diagnosis] | None
+    #: the number of examinations
+    examinations: int = len(EXAMINATIONS)
+    tab: str = "maintenance"
+
+
 def health_page(administration: Administration) -> HealthPage:
     return HealthPage(administration.problems(), administration.parts(), {name: version(name) for name in _PACKAGES})
 
@@ -147,6 +165,25 @@ def audit_page(administration: Administration, asked: Mapping[str, str]) -> Audi
         else ""
     )
     return AuditPage(lines[:_LINES], given, more)
+
+
+def maintenance_page(site: Site, *, examine: bool) -> MaintenancePage:
+    """The page; with `examine`, after an examination of the whole installation, which takes minutes for a large lake."""
+    installation, project = site.installation(), site.known().project
+    jobs = {}
+    if len(project):
+        jobs["upkeep"] = "Compacts small files, and removes files of old versions"
+    if any(not table.is_gold and table.landed.retention is not None for table in project):
+        jobs["retention"] = "Deletes rows that are older than their table's retention"
+    if project.settings.run_history is not False:
+        jobs["purge_runs"] = "Removes old runs from Dagster's records"
+    alerts = project.settings.alerts
+    return MaintenancePage(
+        storage_of(installation),
+        list(alerts.to) if alerts is not None else [],
+        jobs,
+        list(diagnose(installation)) if examine else None,
+    )
 
 
 def _moment(text: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dq_pipelines.config.settings import Settings
+from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.recent_changes import RecentChanges
@@ -132,6 +134,11 @@ class Site:
     def token(self, tables: Collection[str] | None = None) -> str:
         """A text that changes with each verdict and attempt of these tables, and when all rows in the lake are counted."""
         return change_token(self.stores.history, tables) + "+" * self.lake.is_counting
+
+    def installation(self) -> Installation:
+        """The installation behind this site, to be examined and measured."""
+        home = os.environ.get("DAGSTER_HOME")
+        return Installation.of(self.config, self.stores, Path(home) if home else None, self.state.folder)
 
     def warm_up(self) -> None:
         """Read what the first page would wait for: the project, the statuses and rules of tables, and the counts of the lake."""

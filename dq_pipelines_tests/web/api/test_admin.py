@@ -22,8 +22,10 @@ USERS = {
     "otto": [Grant(Role.OPERATOR)],
 }
 ROUTES = [("GET", "users"), ("POST", "users"), ("PATCH", "users/otto"), ("DELETE", "users/otto/sessions"), ("GET", "keys"),
-          ("POST", "keys"), ("DELETE", "keys/0123456789ab"), ("GET", "audit"), ("POST", "audit/verify")]  # fmt: skip
-PAGES = ("", "/users", "/keys", "/audit")
+          ("POST", "keys"), ("DELETE", "keys/0123456789ab"), ("GET", "audit"), ("POST", "audit/verify"), ("POST", "keys/rotate"),
+          ("GET", "maintenance/storage"), ("POST", "maintenance/examine"), ("POST", "maintenance/run"),
+          ("GET", "alert-channels"), ("POST", "alert-channels/team/test")]  # fmt: skip
+PAGES = ("", "/users", "/keys", "/audit", "/maintenance")
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def key(here: Hosted) -> str:
 #: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, a user, a role and a password of enough strength, each name of
 #: a form once (RFC 6749). They may refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
+    "run_maintenance",
     "token",
     "revoke",
     "execute_job",
