@@ -114,12 +114,11 @@ def _what(alert: Alert) -> str:
 
 
 def _print(alerts: list[Alert], channels: dict[int, list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("number", "since (UTC)", "about", "what", "severity", "message", "sent to")
+    """Two or three lines per alert, which a terminal of 80 columns has room for."""
+    width = max(len(str(alert.number)) for alert in alerts)
     for alert in alerts:
         part = f" [{alert.partition}]" if alert.partition is not None else ""
-        row = (f"{alert.opened_at:%Y-%m-%d %H:%M}", f"{alert.about}{part}", _what(alert), alert.severity, alert.said)
-        table.add_row(str(alert.number), *row, ", ".join(channels.get(alert.number, [])))
-    Console(markup=False).print(table)
+        told = ", ".join(channels.get(alert.number, [])) or "nobody"
+        print(f"{alert.number:>{width}}  {alert.severity:<8}  {alert.about}{part}  {_what(alert)}")
+        print(f"{'':{width}}  {alert.said}")
+        print(f"{'':{width}}  since {alert.opened_at:%Y-%m-%d %H:%M} UTC, sent to {told}")

@@ -5,7 +5,7 @@ A grant gives a user a role everywhere, or only for one domain or one team. Nobo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,9 +78,14 @@ def may_somewhere(grants: Iterable[Grant], permission: Permission) -> bool:
 
 def why_not(grants: Iterable[Grant], permission: Permission, of: str = "") -> str:
     """One sentence for a refusal: the roles that have the permission, and the user's grants; `of` is the requested table."""
-    roles = " or ".join(role for role in Role if permission in PERMISSIONS[role])
+    return why_none_of(grants, [permission], str(permission), of)
+
+
+def why_none_of(grants: Iterable[Grant], permissions: Collection[Permission], what: str, of: str = "") -> str:
+    """The same for something that each of several permissions allows, in words."""
+    roles = " or ".join(role for role in Role if PERMISSIONS[role].intersection(permissions))
     own = ", ".join(sorted(map(str, grants))) or "nothing"
-    return f"to {permission}, be {roles}{of and f' of {of}'}; you are {own}"
+    return f"to {what}, be {roles}{of and f' of {of}'}; you are {own}"
 
 
 def role_named(name: str) -> Role:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,8 +54,8 @@ class Users:
 
     def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
         """Add a user; raises ConfigError for a name that is taken or invalid, or a weak password."""
-        if not _is_name(name):
-            raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
+        if not _is_new_name(name):
+            raise _wrong(f"wanted a name of letters of one script, digits and ._@+-, got '{name}'")
         row = {"name": name, "password": password_hash(password, [name]), "disabled": False, "epoch": 0}
         try:
             with self.engine.begin() as connection:
@@ -130,7 +131,7 @@ class Users:
         return self.named(user_name)
 
     def _add_vouched(self, subject: str, name: str) -> None:
-        if not _is_name(name):
+        if not _is_new_name(name):
             raise Refused("wanted of the identity provider a name of letters, digits and ._@+-, got another text")
         row = {"name": name, "subject": subject, "disabled": False, "epoch": 0}
         try:
@@ -190,6 +191,17 @@ def _is_name(text: str) -> bool:
         and not set(text) <= {"."}
         and all(character.isalnum() or character in "._@+-" for character in text)
     )
+
+
+def _is_new_name(text: str) -> bool:
+    """Whether a user may get this name: one that looks like no other, so in one form (NFKC) and of one script."""
+    return _is_name(text) and unicodedata.normalize("NFKC", text) == text and len(_scripts(text)) <= 1
+
+
+def _scripts(text: str) -> set[str]:
+    """The scripts of the text's letters, as the Unicode names of letters begin; those of Japanese count as one."""
+    names = {unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha()}
+    return {"CJK" if name in ("HIRAGANA", "KATAKANA") else name for name in names}
 
 
 def _user(row: Any, grants: Iterable[Grant]) -> User:

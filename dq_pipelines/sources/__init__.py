@@ -17,11 +17,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from dq_pipelines.config.model import sentence
 from dq_pipelines.errors import ConfigError, Problem, SourceError
-from dq_pipelines.sources.base import ROW, SOURCE, Reading, Source
+from dq_pipelines.sources.base import ROW, SHEET, SOURCE, Reading, Source
 from dq_pipelines.sources.inputs import ConsumedVersion, Input, Listed, ModificationTime, PassedOver, Version
 
 __all__ = [
     "ROW",
+    "SHEET",
     "SOURCE",
     "AnySource",
     "ConsumedVersion",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Columns that every reading has in addition to the data: where a row came from.
 SOURCE = "_source"
 ROW = "_row"
+#: The sheet of a row, in a reading of all sheets of a workbook.
+SHEET = "_sheet"
 
 
 @dataclass(frozen=True)

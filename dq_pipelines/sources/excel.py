@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, Transient, nearest
-from dq_pipelines.sources.base import ROW, Reading
+from dq_pipelines.sources.base import ROW, SHEET, Reading
 from dq_pipelines.sources.common_types import widened
 from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.float_text import float_text
@@ -31,7 +31,6 @@ from dq_pipelines.sources.scratch import scratch_folder
 if TYPE_CHECKING:
     import polars as pl
 
-SHEET = "_sheet"
 _RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]*):([A-Z]{1,3})([1-9][0-9]*)")
 #: What reading a workbook of no size may take; a large one may take more in proportion, as honest ones do.
 _MEMORY, _MEMORY_A_BYTE = 768 * 1024**2, 100

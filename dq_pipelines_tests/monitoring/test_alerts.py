@@ -56,6 +56,19 @@ def test_each_partition_counts_for_itself() -> None:
     assert closed.partition == "tue"
 
 
+def test_what_was_there_before_a_channel_is_its_first_message() -> None:
+    old = [alert(number, f"silver/t{number}") for number in range(1, 9)]
+    at = NOW + timedelta(days=3)
+    new = alert(9, "silver/t9", opened_at=at)
+    [first, other] = ear().due([*old, new], at)
+    assert (first.is_first, first.opened, other.is_first, other.opened) == (True, tuple(range(1, 9)), False, (9,))
+    assert MessageFormatter("demo").format(first).title == "demo: 8 tables: 8 alerts, the first message of this channel"
+    told = {number: Notification(at) for number in range(1, 9)}
+    assert due(ear(told), *old, new, at=at) == [[(9, "new")]]
+    assert [len(one) for one in due(ear(), old[0], at=at)] == [1]
+    assert not ear().due(old[:1], at)[0].is_first
+
+
 @pytest.mark.parametrize(
     ("check", "rule", "event"),
     [

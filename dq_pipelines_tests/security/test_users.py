@@ -310,12 +310,20 @@ def test_a_key_gives_no_more_than_both_do(users: Users, users_own: Grant, most: 
     [
         ("ann", PASSWORD, "wanted a new name, got 'ann'"),
         ("a b", PASSWORD, "wanted a name of letters"),
+        ("\uff41\uff4e\uff4e", PASSWORD, "wanted a name of letters of one script"),  # ann in fullwidth letters
+        ("\u0430nn", PASSWORD, "wanted a name of letters of one script"),  # ann with a Cyrillic a
         ("bob", "short", "wanted a password of 12 to 256 characters, got one of 5"),
     ],
 )
 def test_a_user_that_cannot_be_is_told(ann: Users, name: str, password: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ann.add(name, password, [])
+
+
+@pytest.mark.parametrize("name", ["zoë", "иван", "太郎さん", "ann-2", "ann@example.com", "αλέξης"])
+def test_names_of_many_languages(users: Users, name: str) -> None:
+    users.add(name, PASSWORD, [])
+    assert users.named(name).name == name
 
 
 def test_rights_are_what_the_table_says() -> None:

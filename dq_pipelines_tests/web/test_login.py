@@ -100,9 +100,11 @@ def test_another_sites_page_changes_nothing(client: TestClient, headers: dict[st
     assert client.get("/metrics").status_code == 200
 
 
-def test_another_sites_page_logs_nobody_in(client: TestClient) -> None:
-    form = {"name": "ann", "password": PASSWORD}
-    assert client.post("/login", data=form, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://elsewhere.example"}])
+@pytest.mark.parametrize("path", ["/login", "/login/code"])
+def test_another_sites_page_logs_nobody_in(client: TestClient, path: str, headers: dict[str, str]) -> None:
+    form = {"name": "ann", "password": PASSWORD, "code": "123456"}
+    assert client.post(path, data=form, headers=headers).status_code == 403
 
 
 def test_a_key_lets_a_program_in(client: TestClient, users: Users) -> None:

@@ -19,6 +19,9 @@ from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 #: An alert that opened and closed without a notification is no longer worth one after this time.
 STALE = timedelta(days=1)
 
+#: An alert that is older than this when a channel gets its first message was there before the channel.
+OLD = timedelta(minutes=15)
+
 #: What is new about an alert: it opened, is still open, opened and closed in the meantime, or closed.
 News = Literal["new", "again", "passed", "recovered"]
 
@@ -42,6 +45,8 @@ class Message:
     items: tuple[Item, ...]
     #: whether it replaces several messages, because of the limit per hour
     is_summary: bool = False
+    #: whether it replaces several messages, because the channel has never got one
+    is_first: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -79,7 +84,7 @@ class Subscription:
     def due(self, alerts: Iterable[Alert], now: datetime) -> list[Message]:
         """Returns the messages to send now, worst first. Past the limit per hour, the last one summarizes the rest."""
         alerts = list(alerts)
-        messages = _grouped(self._items(alerts, now))
+        messages = self._messages(self._items(alerts, now), now)
         room = self.rhythm.per_hour - self._sent_since(now - timedelta(hours=1))
         if not messages or room <= 0:
             return []
@@ -90,6 +95,16 @@ class Subscription:
         return [
             *messages[: room - 1],
             Message(tuple(item for each in rest for item in each.items), is_summary=len(rest) > 1),
+        ]
+
+    def _messages(self, items: Sequence[Item], now: datetime) -> list[Message]:
+        """Groups items to messages. To a channel that has never got one, all older alerts are one message."""
+        old = [item for item in items if not self.notified and now - item.alert.opened_at > OLD]
+        if len(_grouped(old)) < 2:
+            return _grouped(items)
+        return [
+            Message(tuple(sorted(old, key=_order)), is_first=True),
+            *_grouped(item for item in items if item not in old),
         ]
 
     def _items(self, alerts: Sequence[Alert], now: datetime) -> list[Item]:

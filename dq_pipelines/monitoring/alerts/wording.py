@@ -76,6 +76,8 @@ def _title(message: Message) -> str:
     where = abouts[0] if len(abouts) == 1 else f"{len(abouts)} tables"
     if message.is_summary:
         return f"{where}: {len(message.items):,} alerts in one, there were too many within the hour"
+    if message.is_first:
+        return f"{where}: {len(message.items):,} alerts, the first message of this channel"
     if message.is_good:
         return f"{where}: recovered"
     counted = {event: list(of) for event, of in groupby(sorted(message.items, key=_event), key=_event)}

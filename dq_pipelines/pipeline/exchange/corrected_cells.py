@@ -20,7 +20,7 @@ from dq_pipelines.pipeline.quarantine.corrections import Cells, landed_names, la
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, cells_in
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.rules.library.sets import ValuesInSet
-from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources import ROW, SHEET, SOURCE
 
 #: Error values that a spreadsheet shows in place of a result.
 _ERRORS = frozenset(
@@ -148,6 +148,8 @@ def why_locked(layout: Layout, names: Mapping[str, str], name: str, refusal: Ref
     """Why a person may not change a column's cell of a row; None where they may. `names` are the landed columns."""
     if name not in names:
         return f"column '{name}' is made by a step and cannot be corrected: correct the columns that it is made of"
+    if name == SHEET:
+        return f"{name} tells from which sheet the row came and cannot be corrected"
     if name in layout.keys and not layout.may_correct(name, refusal):
         return f"{name} is locked: it is a key, and no rule has refused the row for it"
     return None

@@ -18,7 +18,7 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Own, note, refusal, somewhere
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Moment, Text
-from dq_pipelines.web.auth.alert_rights import may_handle, sees_alert
+from dq_pipelines.web.auth.alert_rights import may_handle, sees_alert, why_not_handle
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.problem_details import ApiError, problems
@@ -115,8 +115,7 @@ def change(
 ) -> AlertLine:
     before = _known(behind, rights, number)
     if not may_handle(rights, before):
-        why = rights.why_not(Permission.HEAL, before.about)
-        raise refusal(request, "alert", f"{number} about {before.about}", why)
+        raise refusal(request, "alert", f"{number} about {before.about}", why_not_handle(rights, before))
     if not before.is_open:
         raise ApiError(409, f"alert {number} is closed: wanted an open one")
     if wanted.assigned_to and behind.access.users.find(wanted.assigned_to) is None:

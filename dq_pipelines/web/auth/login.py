@@ -18,6 +18,7 @@ from dq_pipelines.web.auth.access import Access, caller_of
 from dq_pipelines.web.auth.bootstrap_link import NAME
 from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
+from dq_pipelines.web.auth.origins import is_sent_by_this_site
 from dq_pipelines.web.auth.second_step import SecondStep
 from dq_pipelines.web.navigation import CONSOLE
 
@@ -59,7 +60,7 @@ class Login:
         if form is None:
             return PlainTextResponse("The form is too long.", 413)
         # Another site may submit this form, to log somebody in as another user; browsers send its origin.
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if not is_sent_by_this_site(request.headers):
             return PlainTextResponse("Log in from a page of this site.", 403)
         name, target = form.get("name", ""), within(form.get("next", HOME))
         if await self._steps.too_often(request, name):

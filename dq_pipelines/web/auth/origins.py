@@ -26,6 +26,17 @@ def is_of_this_site(origin: str, headers: Headers) -> bool:
     return bool(host) and origin.partition("://")[2] == host
 
 
+def is_sent_by_this_site(headers: Headers) -> bool:
+    """Whether a form comes from a page of this site, as far as the client says: by Fetch Metadata, else by its Origin.
+
+    A program sends neither, and carries no session that another site could use.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return origin is None or is_of_this_site(origin, headers)
+
+
 def network_of(address: str) -> str:
     """The key for counting attempts: an IPv4 address, or the /64 of an IPv6 address, which one household or server owns whole."""
     try:

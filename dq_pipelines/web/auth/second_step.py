@@ -19,6 +19,7 @@ from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
 from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
+from dq_pipelines.web.auth.origins import is_sent_by_this_site
 
 PATH = "/login/code"
 
@@ -68,7 +69,7 @@ class SecondStep:
         form = await read_form(request)
         if form is None:
             return PlainTextResponse("A code is shorter than that.", 413)
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if not is_sent_by_this_site(request.headers):
             return PlainTextResponse("Log in from this site's own page.", 403)
         begun = self._of(request)
         if begun is None:

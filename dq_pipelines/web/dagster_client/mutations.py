@@ -47,8 +47,8 @@ def _named(*path: str) -> Callable[[CallersContext, Arguments], str]:
 
 
 def keys_text(selected: Sequence[Mapping[str, Any]] | None) -> str:
-    """The keys of GraphQL's asset selection, separated by commas."""
-    return ", ".join("/".join(one["path"]) for one in selected or ())[:_LONGEST]
+    """The distinct keys of GraphQL's asset selection, separated by commas."""
+    return ", ".join(dict.fromkeys("/".join(one["path"]) for one in selected or ()))[:_LONGEST]
 
 
 def launched(params: Mapping[str, Any] | None) -> str:

@@ -116,6 +116,8 @@ class AuditPage:
     asked: Mapping[str, str]
     #: the address of the next page; "" on the last one
     next: str
+    #: what is wrong with the filters; "" for nothing
+    note: str = ""
     tab: str = "audit"
 
 
@@ -159,12 +161,15 @@ def audit_page(administration: Administration, asked: Mapping[str, str]) -> Audi
         administration.access.log, query, _LINES + 1, int(before) if before.isdigit() and len(before) < 10 else None
     )
     given["since"] = asked.get("since", "")
+    note = ""
+    if given["since"] and query.since is None:
+        note = f"Since: wanted a day or time such as 2026-11-01, got '{given['since'][:40]}'. All events are listed."
     more = (
         "?" + urlencode({**{k: v for k, v in given.items() if v}, "before": lines[_LINES - 1][0]})
         if len(lines) > _LINES
         else ""
     )
-    return AuditPage(lines[:_LINES], given, more)
+    return AuditPage(lines[:_LINES], given, more, note)
 
 
 def maintenance_page(site: Site, *, examine: bool) -> MaintenancePage:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.remote_representation.code_location import is_implicit_asset_job_name
 from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.config.counting import counted
@@ -89,6 +90,11 @@ class RunPage:
     @property
     def word(self) -> str:
         return RUNS.get(self.status, ("", self.status.replace("_", " ").lower()))[1]
+
+    @property
+    def job(self) -> str:
+        """The job's name; "" for a selection of assets, for which Dagster has made one up."""
+        return "" if is_implicit_asset_job_name(self.run.job_name) else self.run.job_name
 
     @property
     def is_over(self) -> bool:
