@@ -23,6 +23,7 @@ app = typer.Typer()
 def sample(
     domains: Annotated[list[str] | None, typer.Argument(help="flights, retail, detector.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Every domain.")] = False,
+    more: Annotated[bool, typer.Option("--next", help="Land one more run of the detector.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed and size give the same bytes.")] = 7,
     size: Annotated[float, typer.Option(help="The amount of data, as a multiple of the default.")] = 1.0,
     landing: Annotated[
@@ -38,7 +39,7 @@ def sample(
     if list_sheets is not None:
         _list_sheets(list_sheets, as_json=as_json)
         return
-    from dq_pipelines.samples import SAMPLES, generate
+    from dq_pipelines.samples import SAMPLES, generate, generate_next
 
     if not domains and not every:
         raise ConfigError([Problem("", 0, f"dq sample: wanted --all or some of {', '.join(SAMPLES)}, got neither")])
@@ -47,7 +48,7 @@ def sample(
         raise ConfigError([Problem("", 0, f"dq sample: wanted a folder of this machine to write to, got {place}")])
     folder = Path(place)
     truths = [
-        generate(domain, folder, seed=seed, size=size)
+        (generate_next if more else generate)(domain, folder, seed=seed, size=size)
         for domain in dict.fromkeys([*(domains or ()), *(SAMPLES if every else ())])
     ]
     if as_json:

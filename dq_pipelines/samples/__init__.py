@@ -40,4 +40,15 @@ def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) ->
     return generator(landing, seed=seed, size=size)
 
 
-__all__ = ["SAMPLES", "ExpectedFaults", "ExpectedRun", "Fate", "Fault", "generate"]
+def generate_next(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
+    """Writes what lands next in `domain`, after what has landed: one more run of the detector.
+
+    Raises ConfigError for a domain without a next, PublishError when `landing` cannot be written.
+    """
+    generator = getattr(importlib.import_module(SAMPLES[domain]), "generate_next", None) if domain in SAMPLES else None
+    if generator is None:
+        raise ConfigError([Problem("", 0, f"dq sample --next: wanted detector, got '{domain}'")])
+    return cast("Generator", generator)(landing, seed=seed, size=size)
+
+
+__all__ = ["SAMPLES", "ExpectedFaults", "ExpectedRun", "Fate", "Fault", "generate", "generate_next"]

@@ -6,6 +6,8 @@ too many outliers; both are BAD. Every run has a few outliers and some unusable 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +40,51 @@ def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaul
     rng = np.random.default_rng([seed, 3])
     shifted, noisy = rng.permutation(RUNS)[:2]
     rows = max(400, round(10_000 * size))
-    files: dict[str, bytes] = {}
+    runs = [_landed(number, rows, rng, shifted=number == shifted, noisy=number == noisy) for number in range(RUNS)]
+    return _written(landing, runs, rows)
+
+
+def generate_next(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
+    """Writes the run after the last one that has landed; one of two is good, the others are shifted or noisy."""
+    numbers = [int(file.stem[4:]) for file in (landing / "detector").glob("run_*.csv") if file.stem[4:].isdecimal()]
+    number = max(numbers, default=0)
+    rng = np.random.default_rng([seed, 3, number])
+    kind = rng.choice(["good", "good", "shifted", "noisy"])
+    rows = max(400, round(10_000 * size))
+    return _written(landing, [_landed(number, rows, rng, shifted=kind == "shifted", noisy=kind == "noisy")], rows)
+
+
+@dataclass(frozen=True)
+class _LandedRun:
+    """One run with its faults."""
+
+    run_id: str
+    content: bytes
+    truth: ExpectedRun
+    faults: Sequence[Fault]
+
+
+def _landed(number: int, rows: int, rng: np.random.Generator, *, shifted: bool, noisy: bool) -> _LandedRun:
+    run_id = f"run_{number + 1:04d}"
+    clean = _run(run_id, number, rows, rng, shifted=shifted, noisy=noisy)
+    landed, injected = inject_faults("readings", clean, SEEDS, rng)
+    content = text(csv_lines(landed.select("run_id", "sensor_id", "timestamp", "value")))
+    truth = _truth(run_id, landed.filter(pl.col("_fault").is_null())["value"].cast(pl.Float64))
+    return _LandedRun(run_id, content, truth, injected)
+
+
+def _written(landing: Path, runs: Sequence[_LandedRun], rows: int) -> ExpectedFaults:
+    """The runs as files, and what is expected of them together."""
     faults: dict[str, list[Fault]] = {}
-    runs: list[ExpectedRun] = []
-    for number in range(RUNS):
-        run_id = f"run_{number + 1:04d}"
-        clean = _run(run_id, number, rows, rng, shifted=number == shifted, noisy=number == noisy)
-        landed, injected = inject_faults("readings", clean, SEEDS, rng)
-        files[f"detector/{run_id}.csv"] = text(csv_lines(landed.select("run_id", "sensor_id", "timestamp", "value")))
-        runs.append(_truth(run_id, landed.filter(pl.col("_fault").is_null())["value"].cast(pl.Float64)))
-        for fault in injected:
-            faults.setdefault(fault.kind, []).append(fault)
-    return ExpectedFaults("detector", {"readings": RUNS * rows}, tuple(_total(same) for same in faults.values()),
-                 tuple(runs), put(landing, files))  # fmt: skip
+    for fault in (fault for run in runs for fault in run.faults):
+        faults.setdefault(fault.kind, []).append(fault)
+    return ExpectedFaults(
+        "detector",
+        {"readings": len(runs) * rows},
+        tuple(_total(same) for same in faults.values()),
+        tuple(run.truth for run in runs),
+        put(landing, {f"detector/{run.run_id}.csv": run.content for run in runs}),
+    )
 
 
 def _run(run_id: str, number: int, rows: int, rng: np.random.Generator, *, shifted: bool, noisy: bool) -> pl.DataFrame:
@@ -59,7 +93,7 @@ def _run(run_id: str, number: int, rows: int, rng: np.random.Generator, *, shift
     noise = np.clip(rng.standard_normal(rows), -2.5, 2.5)
     outliers = rng.choice(rows, size=max(1, rows * (200 if noisy else 8 + 3 * number) // 10_000), replace=False)
     noise[outliers] = rng.choice([-1.0, 1.0], size=len(outliers)) * rng.uniform(8, 12, size=len(outliers))
-    start = pl.datetime(2026, 10, 1 + number, 6)
+    start = pl.datetime(2026, 10, 1, 6) + pl.duration(days=number)
     return pl.select(step=pl.int_range(rows)).select(
         run_id=pl.lit(run_id),
         sensor_id=pl.lit(pl.Series(SENSORS)).gather(pl.col("step") % len(SENSORS)),

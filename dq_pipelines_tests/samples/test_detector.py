@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dq_pipelines.samples import generate
+from dq_pipelines.errors import ConfigError
+from dq_pipelines.samples import generate, generate_next
 from dq_pipelines.samples.functions import with_elapsed
 
 
@@ -39,3 +40,23 @@ def test_elapsed_counts_from_the_first_reading_of_each_run() -> None:
     moments = pl.Series(["2026-10-01T06:00:01.5", "2026-10-01T06:00:00", "2026-10-02T06:00:00"]).str.to_datetime()
     rows = pl.LazyFrame({"run_id": ["a", "a", "b"], "timestamp": moments})
     assert with_elapsed(rows).collect()["elapsed_s"].to_list() == [1.5, 0.0, 0.0]
+
+
+def test_one_more_run_lands_after_the_last(tmp_path: Path) -> None:
+    first = generate("detector", tmp_path, size=0.05)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "detector").iterdir()}
+    kinds = set()
+    for number in range(7, 19):
+        truth = generate_next("detector", tmp_path, size=0.05)
+        [run] = truth.runs
+        assert (run.run_id, truth.written) == (f"run_{number:04d}", (f"detector/run_{number:04d}.csv",))
+        assert truth.landed == {"readings": len((tmp_path / truth.written[0]).read_text().splitlines()) - 1}
+        kinds.add(run.verdict)
+    assert kinds == {"GOOD", "BAD"}
+    assert {name: (tmp_path / "detector" / name).read_bytes() for name in before} == before
+    assert len(first.runs) == 6
+
+
+def test_other_samples_have_no_next(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="dq sample --next: wanted detector, got 'retail'"):
+        generate_next("retail", tmp_path)
