@@ -5,7 +5,7 @@ from __future__ import annotations
 from dq_pipelines.project.model import Table
 from dq_pipelines.project.tables import Silver
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.render import check_names
+from dq_pipelines.rules.core.check_names import check_names
 from dq_pipelines.rules.library.completeness import ValuesNotNull
 
 

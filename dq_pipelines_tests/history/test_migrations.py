@@ -17,8 +17,8 @@ from dq_pipelines.config.schema_versions import Schema
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.store.migrations import SCHEMA
-from dq_pipelines.history.store.records import VerdictRecord
-from dq_pipelines.history.store.schema import METADATA, VERDICTS
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.schema import ALERTS, METADATA, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.history.test_store import VERDICT
 
@@ -31,6 +31,13 @@ ROWS = """
     INSERT INTO dq_results (verdict_id, "check", rule, severity, success, blocks, score, observed_value)
         VALUES (1, 'c', 'expect_column_values_to_not_be_null', 'critical', 0, 0, 0.9, '3');
 """
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind."""
+    found = request.getfixturevalue("postgres") if request.param == "postgresql" else f"sqlite:///{tmp_path}/history.db"
+    return str(found)
 
 
 def again(connection: sa.Connection, one: VerdictRecord) -> None:
@@ -176,6 +183,49 @@ def test_postgresql_is_brought_up_to_date(postgres: str) -> None:
     today.engine.dispose()
 
 
+def test_checks_have_the_names_of_today(store_url: str) -> None:
+    """Results and alerts of version 4 are found by the names that checks have now; nothing else of them changes."""
+    history, between = History(store_url), "expect_column_values_to_be_between"
+    results = [
+        ResultRecord(name, rule, column, "critical", success=False, blocks=False, unexpected_count=3, score=0.5)
+        for name, rule, column in (
+            (f"{between}__amount", between, "amount"),
+            (f"{between}__amount_2", between, "amount"),
+            (f"{between}__a_2", between, "a_2"),
+            ("expect_compound_columns_to_be_unique__a__b", "expect_compound_columns_to_be_unique", "a, b"),
+            ("expect_table_row_count_to_equal", "expect_table_row_count_to_equal", None),
+            ("cast__Größe (m)", "cast", "Größe (m)"),
+            ("rows_accounted_for", "rows_accounted_for", None),
+            ("anomaly_mean_amount", "anomaly", "amount"),
+        )
+    ]
+    for table in ("silver/sales", "silver/returns"):
+        history.record(replace(VERDICT, table=table, results=tuple(results)))
+    alerts = [("silver/sales", f"{between}__amount_2"), ("silver/gone", f"{between}__amount"), ("silver/sales", "")]
+    row = {"event": "check_failed", "severity": "critical", "count": 1, "said": "", "run_id": "r", "closed_by": ""}
+    with history.engine.begin() as connection:
+        for about, name in alerts:
+            connection.execute(ALERTS.insert().values(about=about, name=name, opened_at=VERDICT.started_at, **row))
+        connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 4 WHERE store = 'history'")
+    history.engine.dispose()
+    today = History(store_url)
+    names = [
+        "amount__between", "amount__between_2", "a_2__between", "a__b__compound_columns_unique", "row_count_equal",
+        "Gr_e_m___cast", "rows_accounted_for", "anomaly_mean_amount",
+    ]  # fmt: skip
+    for table in ("silver/sales", "silver/returns"):
+        [found] = today.of_table(table)
+        wanted = {name: replace(result, check=name) for name, result in zip(names, results, strict=True)}
+        assert {one.check: one for one in found.results} == wanted
+        as_landed = replace(VERDICT, table=table, results=tuple(results)).as_json()
+        assert VerdictRecord.from_json(as_landed).results == tuple(wanted.values()), "the verdicts in commits follow"
+    with today.engine.connect() as connection:
+        assert [each.name for each in connection.execute(sa.select(ALERTS).order_by(ALERTS.c.number))] == [
+            "amount__between_2", "amount__between", "",
+        ]  # fmt: skip
+    today.engine.dispose()
+
+
 def test_who_changes_the_tables_adds_a_migration() -> None:
     """The tables of today's version, column by column: a database that has this version is taken as it is."""
     import hashlib
@@ -186,7 +236,7 @@ def test_who_changes_the_tables_adds_a_migration() -> None:
         str(CreateIndex(index).compile(dialect=dialect)) for table in METADATA.sorted_tables for index in table.indexes
     )
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
-    assert (SCHEMA.version, digest) == (4, "8b75bd07654eab69"), (
+    assert (SCHEMA.version, digest) == (5, "8b75bd07654eab69"), (
         "add a migration to history/store/migrations.py, and then this digest"
     )
 

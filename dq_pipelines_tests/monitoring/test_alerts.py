@@ -73,7 +73,7 @@ def test_what_was_there_before_a_channel_is_its_first_message() -> None:
     ("check", "rule", "event"),
     [
         ("anomaly_row_count", None, "anomaly"),
-        ("expect_table_to_be_fresh__at", "expect_table_to_be_fresh", "freshness_missed"),
+        ("at__fresh", "expect_table_to_be_fresh", "freshness_missed"),
         ("schema_drift", None, "check_failed"),
     ],
 )

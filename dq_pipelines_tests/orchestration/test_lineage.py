@@ -92,14 +92,14 @@ def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, web: Hook)
     [judged] = jobs["shop.orders.checks"][1]["inputs"]
     assert judged["name"] == written["silver/orders"]["name"]
     found = {one["name"]: one for one in judged["inputFacets"]["dataQualityAssertions"]["assertions"]}
-    assert found[f"{BETWEEN}__amount"] == {
+    assert found["amount__between"] == {
         "assertion": BETWEEN,
         "success": True,
         "column": "amount",
         "severity": "error",
-        "name": f"{BETWEEN}__amount",
+        "name": "amount__between",
         "actual": "1 of 3 rows fail",
-    } | {key: found[f"{BETWEEN}__amount"][key] for key in ("params",) if key in found[f"{BETWEEN}__amount"]}
+    } | {key: found["amount__between"][key] for key in ("params",) if key in found["amount__between"]}
     metrics = judged["inputFacets"]["dataQualityMetrics"]
     assert metrics["rowCount"] == 3
     amount = metrics["columnMetrics"]["amount"]

@@ -162,7 +162,7 @@ def test_a_header_alone_is_a_batch_of_no_rows(neighbours: Workshop) -> None:
     ran = run_both(neighbours)
     assert ran.success
     assert ran.materialized["silver/bad"]["rows_in"] == 0
-    assert ran.checks["silver/bad:expect_column_values_to_not_be_null__id"].passed
+    assert ran.checks["silver/bad:id__not_null"].passed
     versions = neighbours.versions()
     assert run_both(neighbours).success
     assert neighbours.versions() == versions

@@ -191,7 +191,7 @@ def test_refused_rows_upstream_stop_nothing(shop: Workshop) -> None:
     land(shop)
     ran = shop.run("orders", "daily")
     assert ran.success
-    assert not ran.checks["silver/orders:expect_column_values_to_be_between__amount"].passed
+    assert not ran.checks["silver/orders:amount__between"].passed
     assert shop.rows("gold/daily", "orders") == [2]
 
 

@@ -74,7 +74,7 @@ def test_an_evaluation_points_at_the_materialization_of_its_own_run(shop: Worksh
         assert run.success
         assert evaluations(shop, run).keys() == checks(shop)
         assert_points_at(shop, run, run)
-    alone = shop.run(checks=["silver/x:expect_column_max_to_be_between__id"])
+    alone = shop.run(checks=["silver/x:id__max_between"])
     assert alone.success
     assert_points_at(shop, alone, run)
 
@@ -88,7 +88,7 @@ def test_the_evaluations_of_a_blocked_batch_point_at_no_materialization(shop: Wo
     assert not blocked.success
     assert dg.AssetKey(["silver", "x"]) not in materializations(shop, blocked)
     found = {name: one for name, one in evaluations(shop, blocked).items() if name.startswith("silver/")}
-    assert {name for name, one in found.items() if not one.passed} == {"silver/x:expect_column_max_to_be_between__id"}
+    assert {name for name, one in found.items() if not one.passed} == {"silver/x:id__max_between"}
     assert found.keys() == {name for name in checks(shop) if name.startswith("silver/")}
     assert not any(one.target_materialization_data for one in found.values())
     assert shop.rows("silver/x", "id") == [1]
@@ -105,7 +105,7 @@ def test_each_partition_has_evaluations_of_its_own(shop: Workshop) -> None:
     runs["2026-01-01"] = shop.run("x", partition="2026-01-01")
     for day, run in runs.items():
         assert_points_at(shop, run, run, partition=day)
-    key = dg.AssetCheckKey(dg.AssetKey(["silver", "x"]), "expect_column_max_to_be_between__id")
+    key = dg.AssetCheckKey(dg.AssetKey(["silver", "x"]), "id__max_between")
     history = shop.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
     assert sorted(str(one.partition) for one in history) == ["2026-01-01", "2026-01-01", "2026-01-02"]
     assert all(one.evaluation is not None for one in history)  # none stays planned for ever

@@ -6,8 +6,8 @@ import pytest
 
 from dq_pipelines_tests.workshop import Workshop
 
-BETWEEN = "silver/orders:expect_column_values_to_be_between__amount"
-ROWS = "silver/orders:expect_table_row_count_to_be_between"
+BETWEEN = "silver/orders:amount__between"
+ROWS = "silver/orders:row_count_between"
 ACCOUNTED = "silver/orders:rows_accounted_for"
 
 ORDERS = """
@@ -133,4 +133,4 @@ def test_gold_too(shop: Workshop) -> None:
     ran = shop.run_job("checks__daily")
     assert ran.materialized == {}
     assert shop.versions() == versions
-    assert ran.unexpected() == {"gold/daily:expect_column_values_to_be_between__amount": 1}
+    assert ran.unexpected() == {"gold/daily:amount__between": 1}

@@ -71,7 +71,7 @@ def test_running_again_changes_nothing(shop_with_orders: Workshop) -> None:
     assert shop.versions() == versions == {"bronze/orders": 0, "quarantine/orders": 0, "silver/orders": 0}
     assert shop.rows("silver/orders") + shop.rows("quarantine/orders") == rows
     # The last verdict stands, and the UI goes on showing it.
-    assert second.unexpected() == first.unexpected() == {"silver/orders:expect_column_values_to_be_between__amount": 1}
+    assert second.unexpected() == first.unexpected() == {"silver/orders:amount__between": 1}
     assert second.materialized["silver/orders"]["nothing_new"] is True
     assert second.materialized["silver/orders"]["dagster/row_count"] == 1
 

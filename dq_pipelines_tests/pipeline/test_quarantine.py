@@ -203,6 +203,6 @@ def test_a_cell_that_could_not_be_read_is_no_other_rules_business(shop: Workshop
         8: [("cast", "id", "z")],
         9: [("cast", "id", "z")],
     }
-    not_null = f"silver/sales:expect_column_values_to_not_be_null__{low}"
+    not_null = f"silver/sales:{low}__not_null"
     assert [ran.number(not_null, name) for name in ("element_count", "unexpected_count")] == [7, 1]
     assert ran.checks["silver/sales:rows_accounted_for"].passed

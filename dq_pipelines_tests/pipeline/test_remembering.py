@@ -32,7 +32,7 @@ def test_a_verdict_that_was_never_recorded_is_found_in_the_commit(shop: Workshop
     assert (found.run_id, found.rows_in, found.published, found.refused) == ("killed", 3, 1, 2)
     said = done.record("killed", checked_rules(shop.project.tables["orders"])).results
     assert sorted(found.results, key=repr) == sorted(said, key=repr)
-    check = "silver/orders:expect_column_values_to_be_between__id"
+    check = "silver/orders:id__between"
     assert ran.number(check, "unexpected_count") == 1, "the checks say what the killed run would have said"
     shop.run("orders")
     assert len(shop.history.of_table("silver/orders")) == 1

@@ -161,13 +161,13 @@ def test_the_seven_numbers_of_flights(ingested: Ingested) -> None:
     if ingested.truth.domain != "flights":
         return
     wanted = {
-        "silver/flights:expect_column_values_to_not_be_null__tailnum": 2_512,
-        "silver/flights:expect_column_values_to_exist_in__tailnum": 50_094,
-        "silver/flights:expect_column_values_to_exist_in__dest": 7_602,
-        "silver/weather:expect_compound_columns_to_be_unique__origin__year__month__day__hour": 6,
-        "silver/planes:expect_column_values_to_not_be_null__year": 70,
-        "silver/planes:expect_column_values_to_be_between__year": 3,
-        "silver/weather:expect_column_values_to_be_between__wind_speed": 1,
+        "silver/flights:tailnum__not_null": 2_512,
+        "silver/flights:tailnum__exist_in": 50_094,
+        "silver/flights:dest__exist_in": 7_602,
+        "silver/weather:origin__year__month__day__hour__compound_columns_unique": 6,
+        "silver/planes:year__not_null": 70,
+        "silver/planes:year__between": 3,
+        "silver/weather:wind_speed__between": 1,
     }
     told, remembered = {}, {}
     for name in wanted:

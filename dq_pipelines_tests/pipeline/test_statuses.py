@@ -24,7 +24,7 @@ from dq_pipelines_tests.workshop import Workshop
 #: Each is several runs through Dagster.
 pytestmark = pytest.mark.slow
 
-BETWEEN = "expect_column_values_to_be_between__amount"
+BETWEEN = "amount__between"
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/*.csv"}
     MORE

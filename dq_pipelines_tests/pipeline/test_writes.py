@@ -79,7 +79,7 @@ def test_a_row_without_its_merge_key_is_refused(shop: Workshop) -> None:
     shop.land("orders/a.csv", "id,amount\n1,1\n,2\n,3\n")
     ran = shop.run("orders")
     assert counts(ran.materialized["silver/orders"]) == (3, 1, 2, 0)
-    assert ran.unexpected() == {"silver/orders:expect_column_values_to_not_be_null__id": 2}
+    assert ran.unexpected() == {"silver/orders:id__not_null": 2}
     assert shop.refused("orders") == [("expect_column_values_to_not_be_null", "id", None)] * 2
     assert shop.rows("silver/orders", "id") == [1]
 

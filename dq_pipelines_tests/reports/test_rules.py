@@ -19,7 +19,7 @@ def test_a_sum_beyond_64_bits_is_right(lay: Lay) -> None:
     report.land()
     ran = report.shop.run("x")
     assert ran.success
-    check = "silver/x:expect_column_sum_to_be_between__qty"
+    check = "silver/x:qty__sum_between"
     assert ran.checks[check].passed
     assert ran.number(check, "observed_value").replace(",", "") == str(3 * 4611686018427387904)
 
@@ -38,5 +38,5 @@ def test_a_sum_that_no_decimal_holds_is_one_rules_error(lay: Lay) -> None:
     ran = report.shop.run("x")
     assert ran.success
     assert report.shop.rows("silver/x", "id") == [1, 2]
-    check = ran.checks["silver/x:expect_column_sum_to_be_between__amt"]
+    check = ran.checks["silver/x:amt__sum_between"]
     assert check.passed or "error" in check.metadata

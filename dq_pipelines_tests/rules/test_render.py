@@ -8,7 +8,8 @@ import yaml
 
 from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.core.base import Example, Rule
-from dq_pipelines.rules.core.render import as_yaml, check_names, fingerprint
+from dq_pipelines.rules.core.check_names import check_names
+from dq_pipelines.rules.core.render import as_yaml, fingerprint
 
 BETWEEN = {"type": "expect_column_values_to_be_between", "column": "amount", "min_value": 0}
 ALL = [rule_from({"type": name, **one.kwargs}) for name, cls in rule_classes().items() for one in cls.examples]
@@ -56,12 +57,12 @@ def test_names_of_checks_are_unique_and_plain() -> None:
         rule(min_value=2),
     ]
     assert check_names(rules) == [
-        "expect_column_values_to_be_between__amount",
-        "expect_column_values_to_be_between__Gr_e_m_",
-        "expect_column_values_to_be_between__amount_2",
-        "expect_compound_columns_to_be_unique__a__b",
-        "expect_table_row_count_to_equal",
-        "expect_column_values_to_be_between__amount_3",
+        "amount__between",
+        "Gr_e_m___between",
+        "amount__between_2",
+        "a__b__compound_columns_unique",
+        "row_count_equal",
+        "amount__between_3",
     ]
 
 
@@ -75,9 +76,9 @@ def test_names_of_checks_stay_when_other_rules_come() -> None:
 def test_a_name_that_looks_like_the_second_of_another_is_not_given_twice() -> None:
     names = check_names([rule(column="a_2"), rule(column="a"), rule(column="a", min_value=1)])
     assert names == [
-        "expect_column_values_to_be_between__a_2",
-        "expect_column_values_to_be_between__a",
-        "expect_column_values_to_be_between__a_3",
+        "a_2__between",
+        "a__between",
+        "a__between_2",
     ]
 
 

@@ -154,7 +154,7 @@ def test_events_of_a_run_are_streamed(here: Hosted, address: str, key: str) -> N
     checks = {word["check"]: word for word in words if word["type"] == "check"}
     # rows_accounted_for, schema_drift, inputs_readable, inputs_unassigned, encoding_guessed
     assert len(checks) == 25 + 5
-    between = checks["expect_column_values_to_be_between__id"]
+    between = checks["id__between"]
     assert (between["passed"], between["unexpected_count"], between["severity"]) == (False, 599_999, "warning")
     assert {word["table"] for word in words if word["type"] == "materialized"} == set(KEYS)
     ids = without_end(words)

@@ -23,7 +23,7 @@ from dq_pipelines_tests.workshop import Workshop
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 SALES = "/dashboard/tables/silver/sales?column=amount"
-RULE = "/dashboard/tables/silver/sales/rules/expect_column_values_to_be_between__amount"
+RULE = "/dashboard/tables/silver/sales/rules/amount__between"
 PATHS = ("/dashboard/", SALES, RULE, "/dashboard/none")
 
 

@@ -20,9 +20,9 @@ from dq_pipelines_tests.web.conftest import XSS, client_of, mounted, site_of
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.workshop import Workshop
 
-BETWEEN = "expect_column_values_to_be_between__amount"
-IN_SET = "expect_column_values_to_be_in_set__shop"
-MEAN = "expect_column_mean_to_be_between__amount"
+BETWEEN = "amount__between"
+IN_SET = "shop__in_set"
+MEAN = "amount__mean_between"
 
 
 def page(client: TestClient, path: str) -> Page:

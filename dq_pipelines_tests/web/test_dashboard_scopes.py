@@ -31,7 +31,7 @@ silver:
   columns: {{id: int64, amount: double}}
   rules: [{{type: expect_column_values_to_be_between, column: amount, min_value: 0}}]
 """
-BETWEEN = "expect_column_values_to_be_between__amount"
+BETWEEN = "amount__between"
 GRANTS = {
     "ann": [Grant(Role.VIEWER)],
     "rita": [Grant(Role.VIEWER, "domain:retail")],

@@ -119,7 +119,7 @@ def test_results_of_rules_appear_one_by_one(here: Hosted, browser: Browser, addr
     expect(page.locator("#status")).to_have_text("succeeded", timeout=60_000)
     expect(page.locator(".badge.wait")).to_have_count(0)
     expect(page.locator(".badge.failing")).to_have_count(1)
-    expect(page.locator("[data-check=expect_column_values_to_be_between__amount] .found")).to_have_text("1 of 2 rows")
+    expect(page.locator("[data-check=amount__between] .found")).to_have_text("1 of 2 rows")
     expect(page.locator("progress")).to_have_attribute("value", "100")
     expect(page.locator(".stages li")).to_have_text(
         [re.compile(name) for name in ("wait", "read", "judge", "land", "quarantine", "publish")]

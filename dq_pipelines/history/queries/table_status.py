@@ -13,6 +13,7 @@ from dq_pipelines.history.store.attempts import Attempt, last_attempts
 from dq_pipelines.history.store.records import NON_QUALITY_RULES, ResultRecord, VerdictRecord
 from dq_pipelines.history.store.status import ALARMING, Status, table_status, worst
 from dq_pipelines.history.store.verdicts import History
+from dq_pipelines.rules.core.check_names import check_name
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _by_check(verdicts: Sequence[VerdictRecord]) -> dict[str, list[tuple[str | N
 
 def _of_open_rows(rows: OpenRows) -> ResultRecord:
     """Returns a result for a rule that only open rows name: an earlier batch had rows refused by it."""
-    check = f"{rows.rule}__{rows.column}" if rows.column else rows.rule
+    check = check_name(rows.rule, rows.column.split(", ") if rows.column else ())
     return ResultRecord(
         check, rows.rule, rows.column, "critical", success=False, blocks=False, unexpected_count=0, action="quarantine"
     )

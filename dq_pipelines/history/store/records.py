@@ -11,6 +11,7 @@ from typing import Any
 from dq_pipelines.engine.json_values import strictly_plain
 from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.store.metrics import BatchMetrics
+from dq_pipelines.rules.core.check_names import current_name
 from dq_pipelines.rules.core.on_rows import RowRule
 
 #: The check of every silver table on changed columns, and its rule.
@@ -76,6 +77,11 @@ class ResultRecord:
     mostly: float | None = None
     #: a remark that completes the observed value
     remark: str | None = None
+
+    def with_current_name(self) -> ResultRecord:
+        """Returns the result with the name that its check has now; it may be of an earlier release."""
+        check = current_name(self.check, self.rule, self.column)
+        return self if check == self.check else replace(self, check=check)
 
     @property
     def refuses(self) -> bool:
@@ -189,7 +195,7 @@ class VerdictRecord(BatchRecord):
     def from_json(cls, text: str) -> VerdictRecord:
         """Reads what `as_json` wrote."""
         fields = json.loads(text)
-        results = tuple(ResultRecord(**result) for result in fields["results"])
+        results = tuple(ResultRecord(**result).with_current_name() for result in fields["results"])
         metrics = BatchMetrics.from_dict(fields["metrics"]) if fields.get("metrics") else None
         started_at = datetime.fromisoformat(fields["started_at"])
         return cls(**fields | {"started_at": started_at, "results": results, "metrics": metrics})

@@ -81,6 +81,11 @@ class AnomalyRule(Strict):
         return self.metric if self.column is None else f"{self.metric} of {self.column}"
 
     @property
+    def title(self) -> str:
+        """The rule in words."""
+        return self.description or f"{self.about} is within the range expected from its history"
+
+    @property
     def is_sketched(self) -> bool:
         """Whether the metric is computed from a sketch: distinct values, quantiles, outliers."""
         return self.metric.startswith(("distinct_", "outlier_", "robust_", "p")) and self.column is not None

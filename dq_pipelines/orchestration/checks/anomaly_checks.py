@@ -28,7 +28,7 @@ def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
             table,
             rule.check,
             asset_key(table.key),
-            description=rule.description or f"{rule.about} is within the range expected from its history",
+            description=rule.title,
             metadata={"rule": _as_yaml(rule), "severity": rule.severity},
         )
         for rule in table.anomalies

@@ -23,9 +23,11 @@ from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, why_ski
 from dq_pipelines.pipeline.bronze.unassigned_inputs import INPUTS_UNASSIGNED, sentence
 from dq_pipelines.pipeline.runtime.outcome import ROWS_ACCOUNTED_FOR, Outcome
 from dq_pipelines.project import Table
+from dq_pipelines.project.check_titles import BUILT_IN
 from dq_pipelines.project.checked_rules import checked_rules, rules_by_check
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.render import as_yaml
+from dq_pipelines.rules.core.titles import title
 from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import FileReport
 
@@ -50,7 +52,7 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
             table,
             name,
             key,
-            description=rule.description or _first_sentence(rule),
+            description=title(rule),
             # A rule that refuses rows blocks the batch past its `mostly`. Dagster then skips downstream assets of the run.
             blocking=rule.action in ("block", "quarantine", "drop"),
             metadata={"rule": _rule_metadata(rule), "severity": rule.severity, "on_failure": rule.action},
@@ -58,17 +60,11 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
         for name, rule in rules_by_check(table).items()
     ]
     if not table.is_gold:
-        readable = "Every input could be read, at least in part; no input is skipped"
-        specs.append(check_spec(table, INPUTS_READABLE, inputs_readable_key(table).asset_key, description=readable))
-        unread = "Every input is a file and belongs to a partition, so that a run reads it"
-        specs.append(check_spec(table, INPUTS_UNASSIGNED, inputs_unassigned_key(table).asset_key, description=unread))
-        if guesses_encoding(table):
-            sure = "The encoding of each landed file is UTF-8, declared, or detected with confidence"
-            specs.append(check_spec(table, ENCODING_GUESSED, encoding_key(table).asset_key, description=sure))
-        accounted = "Every input row is published, in quarantine, or dropped by a rule or a step"
-        specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=accounted, blocking=True))
-        stable = "The columns of a batch are those of the table, or change as its `schema` setting allows"
-        specs.append(check_spec(table, SCHEMA_DRIFT, key, description=stable, blocking=True))
+        of_bronze = [inputs_readable_key(table), inputs_unassigned_key(table)]
+        of_bronze += [encoding_key(table)] if guesses_encoding(table) else []
+        specs += [check_spec(table, one.name, one.asset_key, description=BUILT_IN[one.name]) for one in of_bronze]
+        of_silver = (ROWS_ACCOUNTED_FOR, SCHEMA_DRIFT)
+        specs += [check_spec(table, name, key, description=BUILT_IN[name], blocking=True) for name in of_silver]
     return specs
 
 
@@ -235,10 +231,6 @@ def _description(record: ResultRecord, rule: Rule | None, *, recheck: bool) -> s
     if recheck:
         return f"{record.unexpected_count:,} of {record.element_count:,} published rows fail"
     return f"{record.unexpected_count:,} of {record.element_count:,} rows fail{done if record.unexpected_count else ''}"
-
-
-def _first_sentence(rule: Rule) -> str:
-    return (type(rule).__doc__ or rule.type).strip().splitlines()[0]
 
 
 def _rule_metadata(rule: Rule) -> dg.MarkdownMetadataValue:

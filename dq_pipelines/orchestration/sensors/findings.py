@@ -19,6 +19,7 @@ from dq_pipelines.orchestration.runs.ended_runs import RunLog
 from dq_pipelines.orchestration.runs.run_partition import has_partitions, partitions_named
 from dq_pipelines.project import Project, Table
 from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.rules.core.check_names import renamed
 
 #: The severity of a check whose metadata has none, by Dagster's severity.
 _SEVERITY = {dg.AssetCheckSeverity.ERROR: "critical", dg.AssetCheckSeverity.WARN: "warning"}
@@ -50,15 +51,18 @@ class RunFindings:
             metadata = {name: value.value for name, value in check.metadata.items()}
             partitions = self._partitions(table)
             partition = check.partition or (partitions[0] if len(partitions) == 1 else None)
-            if check.passed and self._still_fails(table, check.check_name, partition):
+            rules, severity = rules_by_check(table), metadata.get("severity")
+            # A run of an earlier release, which is read only now, has earlier names.
+            name = check.check_name if check.check_name in rules else renamed(check.check_name)
+            if check.passed and self._still_fails(table, name, partition):
                 continue  # this run's rows pass, but a blocked batch or open refused rows still fail the check
-            rule, severity = rules_by_check(table).get(check.check_name), metadata.get("severity")
+            rule = rules.get(name)
             count = metadata.get("unexpected_count")
             yield Finding(
-                event_of(check.check_name, None if rule is None else rule.type),
+                event_of(name, None if rule is None else rule.type),
                 table.key,
                 check.passed,
-                check.check_name,
+                name,
                 partition,
                 severity if severity in SEVERITIES else _SEVERITY[check.severity],
                 count if isinstance(count, int) else 0,

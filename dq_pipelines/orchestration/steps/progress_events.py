@@ -16,7 +16,7 @@ from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.pipeline.runtime.progress import Progress, ProgressReporter
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
-from dq_pipelines.rules.core.render import check_names
+from dq_pipelines.rules.core.check_names import check_names
 
 #: The metadata key of a progress event. Its value is `Progress.to_json`.
 PROGRESS = "dq/progress"

@@ -16,7 +16,8 @@ from dq_pipelines.lake.schema_evolution import Drift
 from dq_pipelines.pipeline.runtime.orphans import Orphans
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.render import check_names, fingerprint
+from dq_pipelines.rules.core.check_names import check_name, check_names
+from dq_pipelines.rules.core.render import fingerprint
 from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import FileReport
 
@@ -143,7 +144,10 @@ class Outcome:
     def _misreadings(self) -> list[ResultRecord]:
         """Failed casts and unreadable lines as results of the rules `cast` and `unreadable`; empty where there were none."""
         rows = self.counts.rows_in
-        results = [_counted(f"cast__{column}", count, rows, "cast", column) for column, count in self.miscast.items()]
+        results = [
+            _counted(check_name("cast", [column]), count, rows, "cast", column)
+            for column, count in self.miscast.items()
+        ]
         if self.counts.unreadable:
             results.append(_counted("unreadable", self.counts.unreadable, rows))
         return results

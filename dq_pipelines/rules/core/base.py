@@ -70,6 +70,8 @@ class Rule(Strict, abc.ABC):
     examples: ClassVar[tuple[Example, ...]] = ()
     #: the dimension of quality; `meta: {dimension: …}` overrides it
     dimension: ClassVar[Dimension] = "validity"
+    #: what the rule demands, with its arguments in braces; `{bounds}` are those of a rule with bounds (see titles.py)
+    title_template: ClassVar[str] = ""
     #: whether the rule is added by layers and not allowed in YAML
     internal: ClassVar[bool] = False
     #: keys for the handling of a rule, not for its meaning; the others are GX's kwargs

@@ -1,11 +1,10 @@
-"""Renders rules as YAML, as names of checks and as fingerprints."""
+"""Renders rules as YAML and as fingerprints."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -45,23 +44,6 @@ def _dumped(mapping: Mapping[str, Any]) -> str:
     # libyaml is ten times as fast, but escapes characters such as emoji.
     dumper = yaml.CSafeDumper if repr(mapping).isascii() else yaml.SafeDumper
     return str(yaml.dump(mapping, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100))
-
-
-def check_names(rules: Sequence[Rule]) -> list[str]:
-    """A unique name for each rule's check, of letters, digits and `_`, in the order of `rules`.
-
-    A name consists of the rule's type and columns; a second one ends in `_2`, and so on. It depends only
-    on earlier rules of the same name.
-    """
-    names: list[str] = []
-    for rule in rules:
-        wanted = re.sub(r"[^A-Za-z0-9_]+", "_", "__".join([rule.type, *rule.columns_judged]))
-        name, count = wanted, 1
-        while name in names:
-            count += 1
-            name = f"{wanted}_{count}"
-        names.append(name)
-    return names
 
 
 def fingerprint(rule: Rule) -> str:

@@ -28,6 +28,7 @@ class ColumnMin(BetweenRule):
     """The smallest value lies within the bounds; a column without values fails."""
 
     type: Literal["expect_column_min_to_be_between"]
+    title_template: ClassVar[str] = "the smallest {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [3, 1, None]}, {"column": "x", "min_value": 1}, {"success": True, "observed_value": 1}),
@@ -44,6 +45,7 @@ class ColumnMax(BetweenRule):
     """The greatest value lies within the bounds; a column without values fails."""
 
     type: Literal["expect_column_max_to_be_between"]
+    title_template: ClassVar[str] = "the greatest {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [3, 1, None]}, {"column": "x", "max_value": 3}, {"success": True, "observed_value": 3}),
@@ -59,6 +61,7 @@ class ColumnMean(BetweenRule):
     """The mean of the values lies within the bounds; a column without values fails."""
 
     type: Literal["expect_column_mean_to_be_between"]
+    title_template: ClassVar[str] = "the mean of {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 2, None]}, {"column": "x", "max_value": 1.5}, {"success": True, "observed_value": 1.5}),
@@ -73,6 +76,7 @@ class ColumnMedian(BetweenRule):
     """The median of the values lies within the bounds: of an even count, the mean of the middle two."""
 
     type: Literal["expect_column_median_to_be_between"]
+    title_template: ClassVar[str] = "the median of {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 9, 2, 4]}, {"column": "x", "min_value": 3}, {"success": True, "observed_value": 3.0}),
@@ -93,6 +97,7 @@ class ColumnSum(BetweenRule):
     """
 
     type: Literal["expect_column_sum_to_be_between"]
+    title_template: ClassVar[str] = "the sum of {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 2, None]}, {"column": "x", "min_value": 3}, {"success": True, "observed_value": 3}),
@@ -111,6 +116,7 @@ class ColumnStdev(BetweenRule):
     """The sample standard deviation (divided by n - 1) lies within the bounds; fewer than two values fail."""
 
     type: Literal["expect_column_stdev_to_be_between"]
+    title_template: ClassVar[str] = "the standard deviation of {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 3, None, 5]}, {"column": "x", "max_value": 2}, {"success": True, "observed_value": 2.0}),
@@ -127,6 +133,7 @@ class UniqueValueCount(BetweenRule):
     dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_column_unique_value_count_to_be_between"]
+    title_template: ClassVar[str] = "the number of distinct values of {column} is {bounds}"
     min_value: int | None = None
     max_value: int | None = None
 
@@ -145,6 +152,7 @@ class UniqueProportion(BetweenRule):
     dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_column_proportion_of_unique_values_to_be_between"]
+    title_template: ClassVar[str] = "the share of distinct values of {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
@@ -167,6 +175,7 @@ class NonNullProportion(BetweenRule):
     dimension: ClassVar[Dimension] = "completeness"
 
     type: Literal["expect_column_proportion_of_non_null_values_to_be_between"]
+    title_template: ClassVar[str] = "the share of rows with {column} is {bounds}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, None, 3, 4]}, {"column": "x", "min_value": 0.7}, {"success": True, "observed_value": 0.75}),

@@ -18,6 +18,7 @@ class ValuesNotNull(ColumnRule):
     dimension: ClassVar[Dimension] = "completeness"
 
     type: Literal["expect_column_values_to_not_be_null"]
+    title_template: ClassVar[str] = "{column} is present"
 
     ignores_missing: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = (
@@ -41,6 +42,7 @@ class ValuesNull(ColumnRule):
     """Every value is missing."""
 
     type: Literal["expect_column_values_to_be_null"]
+    title_template: ClassVar[str] = "{column} is empty"
 
     ignores_missing: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = (

@@ -23,6 +23,7 @@ class ValuesDetermined(ColumnRule):
     """
 
     type: Literal["expect_column_values_to_be_determined_by"]
+    title_template: ClassVar[str] = "{column} is determined by {by}"
     #: the columns that determine the value, such as `[zip]` for a city
     by: Annotated[Many[str], Field(min_length=1)]
 

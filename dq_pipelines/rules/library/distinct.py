@@ -88,6 +88,7 @@ class DistinctInSet(DistinctRule):
     """Every value in the column is one of `value_set`; missing values do not count."""
 
     type: Literal["expect_column_distinct_values_to_be_in_set"]
+    title_template: ClassVar[str] = "every value of {column} is one of {value_set}"
 
     no_others: ClassVar[bool] = True
     all_of_them: ClassVar[bool] = False
@@ -105,6 +106,7 @@ class DistinctContainsSet(DistinctRule):
     """Every value of `value_set` occurs in the column; others may occur too."""
 
     type: Literal["expect_column_distinct_values_to_contain_set"]
+    title_template: ClassVar[str] = "{column} has each of {value_set}"
 
     no_others: ClassVar[bool] = False
     all_of_them: ClassVar[bool] = True
@@ -122,6 +124,7 @@ class DistinctEqualsSet(DistinctRule):
     """The values in the column are exactly those of `value_set`; missing ones do not count."""
 
     type: Literal["expect_column_distinct_values_to_equal_set"]
+    title_template: ClassVar[str] = "{column} has exactly the values {value_set}"
 
     no_others: ClassVar[bool] = True
     all_of_them: ClassVar[bool] = True
@@ -147,6 +150,7 @@ class MostCommonInSet(ValuesRule):
     """
 
     type: Literal["expect_column_most_common_value_to_be_in_set"]
+    title_template: ClassVar[str] = "the most common {column} is one of {value_set}"
     ties_okay: bool | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (

@@ -40,6 +40,7 @@ class KlDivergence(GroupRule):
     """
 
     type: Literal["expect_column_kl_divergence_to_be_less_than"]
+    title_template: ClassVar[str] = "{column} is distributed as declared (divergence below {threshold})"
     column: Annotated[str, Field(min_length=1)]
     partition_object: Partition | None = None
     threshold: Annotated[float, Field(ge=0)] | None = None

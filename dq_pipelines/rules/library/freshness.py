@@ -35,6 +35,7 @@ class TableFresh(AggregateRule):
     dimension: ClassVar[Dimension] = "timeliness"
 
     type: Literal["expect_table_to_be_fresh"]
+    title_template: ClassVar[str] = "the newest {column} is at most {max_age} old"
     #: such as `36h`, `2d`, `15m` or `1d12h`
     max_age: Annotated[str, AfterValidator(_age)]
     #: how far the newest value may be in the future; a local time read as UTC is up to 14 hours ahead

@@ -38,6 +38,7 @@ class PythonFunction(RowRule):
     """
 
     type: Literal["python"]
+    title_template: ClassVar[str] = "the function {function} accepts each row"
     #: `package.module:name`
     function: str
     #: the judged column

@@ -16,6 +16,7 @@ class ValueLengthsBetween(Bounded, ColumnRule):
     """Every value has between `min_value` and `max_value` characters, both included unless strict."""
 
     type: Literal["expect_column_value_lengths_to_be_between"]
+    title_template: ClassVar[str] = "the length of {column} is {bounds}"
     min_value: int | None = None
     max_value: int | None = None
 
@@ -37,6 +38,7 @@ class ValueLengthsEqual(ColumnRule):
     """Every value has exactly `value` characters."""
 
     type: Literal["expect_column_value_lengths_to_equal"]
+    title_template: ClassVar[str] = "the length of {column} is {value}"
     value: float
 
     examples: ClassVar[tuple[Example, ...]] = (

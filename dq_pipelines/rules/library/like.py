@@ -56,6 +56,7 @@ class ValuesMatchLike(LikeRule):
     """Every value matches `like_pattern` as a whole, as in SQL's LIKE."""
 
     type: Literal["expect_column_values_to_match_like_pattern"]
+    title_template: ClassVar[str] = "{column} is like {like_pattern}"
     like_pattern: str
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -78,6 +79,7 @@ class ValuesNotMatchLike(LikeRule):
     """No value matches `like_pattern`, as in SQL's LIKE."""
 
     type: Literal["expect_column_values_to_not_match_like_pattern"]
+    title_template: ClassVar[str] = "{column} is not like {like_pattern}"
     like_pattern: str
 
     wanted: ClassVar[bool] = False
@@ -95,6 +97,7 @@ class ValuesMatchLikeList(LikeRule):
     """With `match_on: any`, every value matches one of the LIKE patterns; with `all`, each of them."""
 
     type: Literal["expect_column_values_to_match_like_pattern_list"]
+    title_template: ClassVar[str] = "{column} is like {match_on} of {like_pattern_list}"
     like_pattern_list: Annotated[Many[str], Field(min_length=1)]
     match_on: Literal["any", "all"] | None = "any"
 
@@ -121,6 +124,7 @@ class ValuesNotMatchLikeList(LikeRule):
     """No value matches any of the LIKE patterns."""
 
     type: Literal["expect_column_values_to_not_match_like_pattern_list"]
+    title_template: ClassVar[str] = "{column} is like none of {like_pattern_list}"
     like_pattern_list: Annotated[Many[str], Field(min_length=1)]
 
     wanted: ClassVar[bool] = False

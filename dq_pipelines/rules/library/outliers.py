@@ -59,6 +59,7 @@ class ZScoresLess(MeasuredRule):
     """
 
     type: Literal["expect_column_value_z_scores_to_be_less_than"]
+    title_template: ClassVar[str] = "{column} is less than {threshold} standard deviations from its mean"
     threshold: float
     double_sided: bool = True
 
@@ -108,6 +109,7 @@ class ValuesNotOutliers(MeasuredRule):
     """
 
     type: Literal["expect_column_values_to_not_be_outliers"]
+    title_template: ClassVar[str] = "{column} has no outliers"
     method: Literal["iqr", "std"] = "iqr"
     multiplier: Annotated[float, Field(ge=0)] = 1.5
 

@@ -21,6 +21,7 @@ class PairGreater(PairRule):
     """
 
     type: Literal["expect_column_pair_values_a_to_be_greater_than_b"]
+    title_template: ClassVar[str] = "{column_A} is greater than {column_B}"
     or_equal: bool | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -50,6 +51,7 @@ class PairEqual(PairRule):
     """
 
     type: Literal["expect_column_pair_values_to_be_equal"]
+    title_template: ClassVar[str] = "{column_A} equals {column_B}"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"a": [1, None], "b": [1.0, None]}, {"column_A": "a", "column_B": "b"}, {"success": True}),
@@ -97,6 +99,7 @@ class PairInSet(PairRule):
     """
 
     type: Literal["expect_column_pair_values_to_be_in_set"]
+    title_template: ClassVar[str] = "{column_A} and {column_B} are one of the declared pairs"
     value_pairs_set: PairSet
 
     examples: ClassVar[tuple[Example, ...]] = (

@@ -39,6 +39,7 @@ class ValuesJsonParseable(ReadableRule):
     """Every value is JSON for Python's `json` (which accepts NaN and Infinity too)."""
 
     type: Literal["expect_column_values_to_be_json_parseable"]
+    title_template: ClassVar[str] = "{column} is JSON"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": ['{"a": 1}', "[1, 2]", "3", None]}, {"column": "x"}, {"success": True, "missing_count": 1}),
@@ -64,6 +65,7 @@ class ValuesMatchJsonSchema(ReadableRule):
     """Every value is JSON that is valid for `json_schema`; text that is not JSON fails."""
 
     type: Literal["expect_column_values_to_match_json_schema"]
+    title_template: ClassVar[str] = "{column} is JSON of the declared schema"
     json_schema: JsonSchema
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -84,6 +86,7 @@ class ValuesDateutilParseable(ReadableRule):
     """Every value is a date, or a date and time, in any format that Python's `dateutil` can parse."""
 
     type: Literal["expect_column_values_to_be_dateutil_parseable"]
+    title_template: ClassVar[str] = "{column} is a date"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
@@ -109,6 +112,7 @@ class ValuesMatchStrftime(ReadableRule):
     """Every value is a date in the format `strftime_format`, as parsed by Python's `strptime`."""
 
     type: Literal["expect_column_values_to_match_strftime_format"]
+    title_template: ClassVar[str] = "{column} is a date of the format {strftime_format}"
     #: such as `%Y-%m-%d`
     strftime_format: Annotated[str, AfterValidator(_format)]
 

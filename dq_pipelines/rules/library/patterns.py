@@ -73,6 +73,7 @@ class ValuesMatchRegex(PatternRule):
     """`regex` is found in every value, anywhere in it unless the pattern is anchored with `^` and `$`."""
 
     type: Literal["expect_column_values_to_match_regex"]
+    title_template: ClassVar[str] = "{column} matches {regex}"
     regex: Regex = "(?s).*"
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -95,6 +96,7 @@ class ValuesNotMatchRegex(PatternRule):
     """`regex` is not found in any value, nor in a part of it."""
 
     type: Literal["expect_column_values_to_not_match_regex"]
+    title_template: ClassVar[str] = "{column} does not match {regex}"
     regex: Regex
 
     wanted: ClassVar[bool] = False
@@ -116,6 +118,7 @@ class ValuesMatchRegexList(PatternRule):
     """With `match_on: any`, at least one of the patterns is found in every value; with `all`, each of them."""
 
     type: Literal["expect_column_values_to_match_regex_list"]
+    title_template: ClassVar[str] = "{column} matches {match_on} of {regex_list}"
     regex_list: Annotated[Many[Regex], Field(min_length=1)]
     match_on: Literal["any", "all"] = "any"
 
@@ -142,6 +145,7 @@ class ValuesNotMatchRegexList(PatternRule):
     """None of the patterns is found in any value."""
 
     type: Literal["expect_column_values_to_not_match_regex_list"]
+    title_template: ClassVar[str] = "{column} matches none of {regex_list}"
     regex_list: Annotated[Many[Regex], Field(min_length=1)]
 
     wanted: ClassVar[bool] = False

@@ -44,6 +44,7 @@ class QuantileValues(AggregateRule):
     """
 
     type: Literal["expect_column_quantile_values_to_be_between"]
+    title_template: ClassVar[str] = "the quantiles of {column} are within their bounds"
     quantile_ranges: QuantileRanges
     allow_relative_error: Literal[False] | Interpolation = False
 

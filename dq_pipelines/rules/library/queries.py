@@ -32,6 +32,7 @@ class NoUnexpectedRows(QueryRule):
     """
 
     type: Literal["unexpected_rows_expectation", "expect_query_to_return_no_rows"]
+    title_template: ClassVar[str] = "the query returns no rows: {unexpected_rows_query}"
     #: such as `SELECT * FROM {batch} b LEFT JOIN silver.products p ON b.product_id = p.id WHERE p.id IS NULL`
     unexpected_rows_query: Annotated[str, AfterValidator(_of_the_batch)]
 
@@ -69,6 +70,7 @@ class QueryResultsMatch(QueryRule):
     """
 
     type: Literal["expect_query_results_to_match_comparison"]
+    title_template: ClassVar[str] = "the results of two queries are the same"
     #: over the judged rows, `{batch}`
     base_query: Sql
     #: GX's data source of the comparison; here it runs in the same engine, and names tables as `<layer>.<table>`

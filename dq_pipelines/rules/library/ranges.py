@@ -23,6 +23,7 @@ class ValuesBetween(Bounded, ColumnRule):
     """
 
     type: Literal["expect_column_values_to_be_between"]
+    title_template: ClassVar[str] = "{column} is {bounds}"
 
     needs_a_bound: ClassVar[bool] = True
     crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "unfit"

@@ -25,6 +25,7 @@ class MulticolumnSum(MulticolumnRule):
     """The values of a row add up to `sum_total`; a row with a missing value fails."""
 
     type: Literal["expect_multicolumn_sum_to_equal"]
+    title_template: ClassVar[str] = "{column_list} add up to {sum_total}"
     sum_total: int | float
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -51,6 +52,7 @@ class MulticolumnEqual(MulticolumnRule):
     """The values of a row are all equal; missing values equal only one another."""
 
     type: Literal["expect_multicolumn_values_to_be_equal"]
+    title_template: ClassVar[str] = "{column_list} are equal in each row"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
@@ -75,6 +77,7 @@ class UniqueWithinRecord(MulticolumnRule):
     """No two values of a row are equal; two missing values count as equal."""
 
     type: Literal["expect_select_column_values_to_be_unique_within_record", "expect_multicolumn_values_to_be_unique"]
+    title_template: ClassVar[str] = "{column_list} differ within each row"
     column_list: Annotated[Many[str], Field(min_length=2)]
 
     examples: ClassVar[tuple[Example, ...]] = (

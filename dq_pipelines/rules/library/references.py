@@ -35,6 +35,7 @@ class ValuesExistIn(ColumnRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_column_values_to_exist_in"]
+    title_template: ClassVar[str] = "{column} exists in {table} as {key}"
     #: `<layer>/<table>`
     table: Annotated[str, AfterValidator(_table)]
     #: the other table's column
@@ -66,6 +67,7 @@ class RowCountEqualsOther(GroupRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_row_count_to_equal_other_table"]
+    title_template: ClassVar[str] = "there are as many rows as in {other_table_name}"
     #: `<layer>/<table>`
     other_table_name: Annotated[str, AfterValidator(_table)]
 

@@ -40,6 +40,7 @@ class ValuesIncreasing(OrderRule):
     """
 
     type: Literal["expect_column_values_to_be_increasing"]
+    title_template: ClassVar[str] = "{column} increases from row to row"
 
     descending: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = (
@@ -58,6 +59,7 @@ class ValuesDecreasing(OrderRule):
     """
 
     type: Literal["expect_column_values_to_be_decreasing"]
+    title_template: ClassVar[str] = "{column} decreases from row to row"
 
     descending: ClassVar[bool] = True
     examples: ClassVar[tuple[Example, ...]] = (

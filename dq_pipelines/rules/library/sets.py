@@ -30,6 +30,7 @@ class ValuesInSet(ColumnRule):
     """Every value is one of `value_set`; values of different types (`1` and `"1"`) differ."""
 
     type: Literal["expect_column_values_to_be_in_set"]
+    title_template: ClassVar[str] = "{column} is one of {value_set}"
     value_set: ValueSet
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -55,6 +56,7 @@ class ValuesNotInSet(ColumnRule):
     """No value is one of `value_set`; values of different types (`1` and `"1"`) differ."""
 
     type: Literal["expect_column_values_to_not_be_in_set"]
+    title_template: ClassVar[str] = "{column} is none of {value_set}"
     value_set: ValueSet
 
     examples: ClassVar[tuple[Example, ...]] = (

@@ -60,6 +60,7 @@ class RowsSql(RowRule):
     """
 
     type: Literal["expect_rows_sql"]
+    title_template: ClassVar[str] = "each row meets {sql}"
     #: such as `shipped_at >= ordered_at OR status = 'cancelled'`
     sql: Annotated[str, AfterValidator(_parses)]
 

@@ -30,6 +30,7 @@ class RowCountBetween(Bounded, CountRule):
     """The number of rows lies between `min_value` and `max_value`, both included unless strict."""
 
     type: Literal["expect_table_row_count_to_be_between"]
+    title_template: ClassVar[str] = "the number of rows is {bounds}"
     min_value: int | None = None
     max_value: int | None = None
 
@@ -49,6 +50,7 @@ class RowCountEqual(CountRule):
     """The number of rows is `value`."""
 
     type: Literal["expect_table_row_count_to_equal"]
+    title_template: ClassVar[str] = "the number of rows is {value}"
     value: int
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -66,6 +68,7 @@ class ColumnCountBetween(Bounded, TableRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_column_count_to_be_between"]
+    title_template: ClassVar[str] = "the number of columns is {bounds}"
     min_value: int | None = None
     max_value: int | None = None
 
@@ -89,6 +92,7 @@ class ColumnCountEqual(TableRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_column_count_to_equal"]
+    title_template: ClassVar[str] = "the number of columns is {value}"
     value: int
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -109,6 +113,7 @@ class ColumnExists(TableRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_column_to_exist"]
+    title_template: ClassVar[str] = "there is a column {column}"
     column: Annotated[str, Field(min_length=1)]
     column_index: int | None = None
 
@@ -142,6 +147,7 @@ class ColumnsMatchSet(TableRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_columns_to_match_set"]
+    title_template: ClassVar[str] = "the table has the columns {column_set}"
     column_set: Many[str] | None
     exact_match: bool | None = True
 
@@ -175,6 +181,7 @@ class ColumnsMatchOrderedList(TableRule):
     dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_columns_to_match_ordered_list"]
+    title_template: ClassVar[str] = "the columns are {column_list}, in this order"
     column_list: Many[str] | None
 
     examples: ClassVar[tuple[Example, ...]] = (

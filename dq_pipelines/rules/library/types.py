@@ -66,6 +66,7 @@ class ValuesOfType(TypeRule):
     """
 
     type: Literal["expect_column_values_to_be_of_type"]
+    title_template: ClassVar[str] = "{column} is of type {type_}"
     type_: TypeName
     #: for a pandas column of objects, the least share of values of the type; any other column has one type
     mostly: Mostly | None = None
@@ -92,6 +93,7 @@ class ColumnOfType(TypeRule):
     """The column itself is of type `type_`, by any of its names."""
 
     type: Literal["expect_column_type_to_be"]
+    title_template: ClassVar[str] = "{column} is of type {type_}"
     type_: TypeName
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -107,6 +109,7 @@ class ValuesInTypeList(TypeRule):
     """The column is of one of the types in `type_list`, each by any of its names; without a list every type passes."""
 
     type: Literal["expect_column_values_to_be_in_type_list"]
+    title_template: ClassVar[str] = "{column} is of one of the types {type_list}"
     type_list: Annotated[Many[TypeName], Field(min_length=1)] | None
     #: for a pandas column of objects, the least share of values of the types; any other column has one type
     mostly: Mostly | None = None

@@ -21,6 +21,7 @@ class ValuesUnique(ColumnRule):
     dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_column_values_to_be_unique"]
+    title_template: ClassVar[str] = "{column} is unique"
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 2, 2, None, None]}, {"column": "x"}, {"unexpected_count": 2, "missing_count": 2}),
@@ -48,6 +49,7 @@ class CompoundUnique(MulticolumnRule):
     dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_compound_columns_to_be_unique"]
+    title_template: ClassVar[str] = "{column_list} are unique together"
     column_list: Annotated[Many[str], Field(min_length=2)]
 
     examples: ClassVar[tuple[Example, ...]] = (

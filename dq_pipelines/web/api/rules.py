@@ -13,6 +13,7 @@ from dq_pipelines.orchestration.checks.rule_checks import check_specs
 from dq_pipelines.orchestration.runs.run_partition import has_partitions, partition_tags, partitions_of_run
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.rules.core.check_names import renamed
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, must, note, somewhere
 from dq_pipelines.web.api.runs import RunLine, launched
@@ -93,6 +94,8 @@ def _partition(table: Table, wanted: str | None, dagster: DagsterHost) -> dict[s
 def _checks(table: Table, names: Sequence[str]) -> list[str]:
     """The wanted checks, in the table's order. Raises ApiError (422), with the nearest name, for unknown names."""
     called: dict[str, set[str]] = {check: {check, rule.type} for check, rule in rules_by_check(table).items()}
+    # Requests that were written for an earlier release name checks as it did.
+    names = [name if name in called else renamed(name) if renamed(name) in called else name for name in names]
     called |= {rule.check: {rule.check, "anomaly"} for rule in table.anomalies}
     # Checks that every landed table has by default.
     of_all = [spec.name for spec in check_specs(table) if spec.asset_key.to_user_string() == table.key]

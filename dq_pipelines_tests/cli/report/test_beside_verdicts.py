@@ -92,7 +92,7 @@ def test_a_value_that_lies_in_the_future_is_said_to(shop: Workshop, told: Dq) ->
     shop.land("events/a.csv", "id,at\n1,2062-01-01 00:00:00\n")
     ran = shop.run("events")
     said = "observed 2062-01-01 00:00:00, which lies more than 14h in the future"
-    assert ran.checks["silver/events:expect_table_to_be_fresh__at"].description == said
+    assert ran.checks["silver/events:at__fresh"].description == said
     assert said in " ".join(told("report").stdout.split())
     assert rules(told)["expect_table_to_be_fresh"]["remark"] == "which lies more than 14h in the future"
     path = shop.root / "assets_config/shop/events.yaml"
