@@ -40,7 +40,8 @@ def report(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Exit 1 when a table's status is failing, blocked or error, or the history is lost."
+            "--strict",
+            help="Exit 1 when a table's status is failing, blocked or error, refused rows of a critical rule are open, or the history is lost.",
         ),
     ] = False,
 ) -> None:

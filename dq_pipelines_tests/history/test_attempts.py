@@ -12,7 +12,16 @@ from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.attempts import Attempt, Attempts, last_attempts
 from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.store.status import ALARMING, OUTCOMES, STATUSES, WORDS, table_status
+from dq_pipelines.history.store.status import (
+    ALARMING,
+    OUTCOMES,
+    STATUSES,
+    WORDS,
+    RuleStatus,
+    is_failure,
+    rule_status,
+    table_status,
+)
 from dq_pipelines.history.store.verdicts import History
 
 MOMENT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
@@ -80,7 +89,7 @@ def test_a_history_of_an_earlier_release_is_read(history: History) -> None:
     later = History(history.url)
     found = latest_status(later, "gold/a")
     assert found is not None
-    assert (found.status, found.verdicts[0].rebuilds, found.rules[0].one.refuses) == ("failing", True, True)
+    assert (found.status, found.verdicts[0].rebuilds, found.rules[0].one.refuses) == ("warning", True, True)
     Attempts(later).record(BEGUN)
     later.record(replace(verdict, run_id="run-2"))
     later.engine.dispose()
@@ -94,9 +103,9 @@ def test_a_history_of_an_earlier_release_is_read(history: History) -> None:
     [
         ({"is_judged": False}, "never_run"),
         ({}, "healthy"),
-        ({"failing": {"info"}}, "warning"),
-        ({"failing": {"info", "critical"}}, "failing"),
-        ({"is_blocked": True, "failing": {"critical"}}, "blocked"),
+        ({"failing": {"warning"}}, "warning"),
+        ({"failing": {"warning", "failing"}}, "failing"),
+        ({"is_blocked": True, "failing": {"blocked"}}, "blocked"),
         ({"attempt": "waiting", "failing": {"warning"}}, "blocked"),
         ({"attempt": "failed", "is_blocked": True}, "error"),
         ({"attempt": "failed", "is_judged": False}, "error"),
@@ -108,12 +117,23 @@ def test_the_worst_that_applies_is_the_status(given: dict[str, object], wanted: 
 
 
 def test_no_table_is_healthy_that_was_not_judged_or_of_which_anything_fails() -> None:
-    severities: tuple[set[str], ...] = (set(), {"info"}, {"warning"}, {"critical"})
-    for judged, blocked, failing, attempt in product((True, False), (True, False), severities, (None, *OUTCOMES)):
+    statuses: tuple[set[RuleStatus], ...] = (set(), {"warning"}, {"failing"}, {"warning", "blocked"})
+    for judged, blocked, failing, attempt in product((True, False), (True, False), statuses, (None, *OUTCOMES)):
         found = table_status(is_judged=judged, is_blocked=blocked, failing=failing, attempt=attempt)
         well = judged and not blocked and not failing and attempt not in ("failed", "waiting")
         assert (found == "healthy") == well
-        assert (found in ALARMING) == (blocked or "critical" in failing or attempt in ("failed", "waiting"))
+        assert (found in ALARMING) == (
+            blocked or bool({"failing", "blocked"} & failing) or attempt in ("failed", "waiting")
+        )
+
+
+def test_refused_rows_are_a_warning_and_published_ones_that_break_a_critical_rule_a_failure() -> None:
+    for severity, blocks, aside in product(("critical", "warning", "info"), (True, False), (True, False)):
+        failure = is_failure(severity=severity, blocks=blocks, sets_aside=aside)
+        assert failure == (blocks or (severity == "critical" and not aside))
+        status = rule_status(success=False, blocks=blocks, severity=severity, sets_aside=aside)
+        assert (status in ("failing", "blocked")) == failure
+        assert rule_status(success=True, blocks=blocks, severity=severity, sets_aside=aside) == "passed"
 
 
 def test_each_word_can_be_said() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dq_pipelines.history.queries.failing_since import failing_since
 from dq_pipelines.history.queries.last_runs import last_runs
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.queries.trend import column_trend, rule_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
@@ -119,12 +120,21 @@ def test_a_partition_that_is_good_does_not_mend_another(history: History) -> Non
 def test_the_last_runs(history: History) -> None:
     for day in range(5):
         history.record(verdict(day, result("x", fails=day), result("y", severity="warning") if day else result("y")))
+    for number, more in enumerate(
+        ({"action": "drop"}, {"action": "warn"}, {"blocks": True}, {"error": "no"}, {"unexpected_count": None})
+    ):
+        history.record(verdict(number, replace(result("x", fails=1), **more), table="gold/kinds"))
+        [state] = latest_status(history, "gold/kinds").rules  # type: ignore[union-attr]
+        assert [one.status for one in last_runs(history, ["gold/kinds"], 1)] == [
+            "warning" if number == 0 else "failing"
+        ], "the same as of the rule, but for a verdict that says itself whether it is blocked"
+        assert state.status == ("warning" if number == 0 else "blocked" if number == 2 else "failing")
     history.record(verdict(5, table="gold/other"))
     found = last_runs(history, ["silver/t"], 2)
     assert [(one.run_id, one.failed, one.critical, one.rules, one.score) for one in found] == [
-        ("r-4", 1, 1, 2, 80.0), ("r-3", 1, 1, 2, 85.0),
+        ("r-4", 1, 0, 2, 80.0), ("r-3", 1, 0, 2, 85.0),
     ]  # fmt: skip
-    assert [one.table for one in last_runs(history, limit=2)] == ["gold/other", "silver/t"]
+    assert [one.table for one in last_runs(history, limit=2)] == ["gold/other", "gold/kinds"]
     assert last_runs(history, ["gold/other"])[0].score == 100.0
 
 

@@ -122,7 +122,7 @@ def test_numbers_and_history_say_the_same(sales: Workshop) -> None:
     assert verdict is not None
     assert (verdict.rows_in, verdict.published, verdict.refused, verdict.dropped) == (7, 2, 5, 0)
     misread = {one.check: one.unexpected_count for one in verdict.results if one.rule in ("cast", "unreadable")}
-    assert misread == {"cast__id": 1, "cast__sold": 1, "cast__amount": 2, "unreadable": 1}
+    assert misread == {"id__cast": 1, "sold__cast": 1, "amount__cast": 2, "unreadable": 1}
     assert 0 < silver["quality_score"] < 100
 
 

@@ -15,7 +15,9 @@ from dq_pipelines.rules.core.check_names import check_names, current_name, renam
 from dq_pipelines.rules.core.titles import sentence, title
 
 BETWEEN, UNIQUE = "expect_column_values_to_be_between", "expect_compound_columns_to_be_unique"
-EXAMPLES = {name: [rule_from({"type": name, **one.kwargs}) for one in cls.examples] for name, cls in rule_classes().items()}
+EXAMPLES = {
+    name: [rule_from({"type": name, **one.kwargs}) for one in cls.examples] for name, cls in rule_classes().items()
+}
 #: A column whose name ends in a number may have had the number of another column's second rule.
 COLUMNS = st.text("ab ,-é_", min_size=1, max_size=4).filter(lambda name: name.strip(" ,") == name)
 
@@ -45,7 +47,9 @@ def unique(columns: Sequence[str]) -> Rule:
 def test_earlier_names_lead_to_todays(rules: list[Rule]) -> None:
     names = check_names(rules)
     assert len(set(names)) == len(names)
-    found = [current_name(name, rule.type, rule.column_label) for name, rule in zip(earlier_names(rules), rules, strict=True)]
+    found = [
+        current_name(name, rule.type, rule.column_label) for name, rule in zip(earlier_names(rules), rules, strict=True)
+    ]
     assert found == names
     again = [current_name(name, rule.type, rule.column_label) for name, rule in zip(names, rules, strict=True)]
     assert again == names, "a name of today stays"
@@ -55,7 +59,9 @@ def test_earlier_names_lead_to_todays(rules: list[Rule]) -> None:
 def test_so_do_those_of_every_rule(name: str) -> None:
     rules = EXAMPLES[name]
     pairs = list(zip(earlier_names(rules), check_names(rules), rules, strict=True))
-    assert [current_name(earlier, rule.type, rule.column_label) for earlier, _, rule in pairs] == [now for _, now, _ in pairs]
+    assert [current_name(earlier, rule.type, rule.column_label) for earlier, _, rule in pairs] == [
+        now for _, now, _ in pairs
+    ]
     alone = [(earlier, now) for earlier, now, _ in pairs if not name.startswith("unexpected_rows")]
     assert [renamed(earlier) for earlier, _ in alone] == [now for _, now in alone]
 

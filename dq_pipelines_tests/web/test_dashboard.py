@@ -52,7 +52,7 @@ def test_the_overview_of_healthy_tables(good: Workshop) -> None:
 def test_the_overview_shows_failing_rules_and_since_when(client: TestClient, shop: Workshop) -> None:
     found = page(client, "/dashboard/")
     assert "1 of 3 tables need attention" in found.text
-    assert "1 failing , 2 healthy . Last run" in found.text
+    assert "1 warning , 2 healthy . Last run" in found.text
     latest = shop.history.latest("silver/sales")
     assert latest is not None
     since = [given["datetime"] for given in found.all("time")]
@@ -396,7 +396,7 @@ def test_open_rows_and_rechecks_are_distinguished(tmp_path: Path) -> None:
         shop.run_job("checks__sales")
     with mounted(site_of(shop)) as client:
         said = page(client, "/dashboard/tables/silver/sales").text
-        assert "failing silver/sales" in said
+        assert "warning silver/sales" in said
         assert "A re-check of published rows found every rule met" in said
         assert "1 refused row waits in quarantine; last batch: 0 of 1 rows; re-check: 0 of 2 rows" in said
         assert "re-check of published rows" in said

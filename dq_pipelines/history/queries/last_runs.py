@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import SCORED, one_if
+from dq_pipelines.history.store.filters import SCORED, SET_ASIDE, one_if
 from dq_pipelines.history.store.records import BatchRecord
 from dq_pipelines.history.store.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store.status import Status, verdict_status
@@ -20,7 +20,7 @@ class BatchSummary(BatchRecord):
 
     #: its number in the history; it increases
     id: int
-    #: number of failed rules, of failed critical rules, and of all judged rules
+    #: number of failed rules, of those that are failures (see `is_failure`), and of all judged rules
     failed: int
     critical: int
     rules: int
@@ -45,7 +45,9 @@ def last_runs(
     if before is not None:
         verdicts = verdicts.where(VERDICTS.c.id < before)
     last = verdicts.subquery("last")
-    failed, critical = one_if(~RESULTS.c.success), one_if(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
+    # A re-check judges published rows: what fails there is not set aside.
+    failure = (RESULTS.c.severity == "critical") & ~(SET_ASIDE & (last.c.batch != ""))
+    failed, critical = one_if(~RESULTS.c.success), one_if(~RESULTS.c.success & failure)
     wanted = (
         sa.select(
             last,

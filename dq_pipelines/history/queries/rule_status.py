@@ -37,6 +37,8 @@ class RuleState:
     rechecks: PartitionResults = ()
     #: open refused rows; None where the rule refuses none, or the lake was not read
     open: tuple[OpenRows, ...] | None = None
+    #: whether `results` are of published rows too: no batch was ever judged
+    judges_published: bool = False
 
     @property
     def one(self) -> ResultRecord:
@@ -53,7 +55,10 @@ class RuleState:
 
     @property
     def status(self) -> RuleStatus:
-        return rule_status(success=self.success, blocks=self.blocks, severity=self.one.severity)
+        results = [result for _, result in self.failed]
+        # A re-check judges published rows: what fails there is not set aside.
+        aside = not (self.judges_published or self.rechecks_failed) and all(result.sets_aside for result in results)
+        return rule_status(success=self.success, blocks=self.blocks, severity=self.one.severity, sets_aside=aside)
 
     @property
     def open_rows(self) -> int:

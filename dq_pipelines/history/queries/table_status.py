@@ -39,7 +39,7 @@ class TableStatus:
     @cached_property
     def status(self) -> Status:
         """The status in one word, as defined in `store.status`."""
-        failing = {rule.one.severity for rule in self.failed}
+        failing = {rule.status for rule in self.failed}
         outcomes: set[str | None] = {attempt.outcome for attempt in self.attempts if attempt not in self.released}
         judged, blocked = bool(self.verdicts), bool(self.held_back)
         return worst(
@@ -51,8 +51,8 @@ class TableStatus:
 
     @property
     def is_alarming(self) -> bool:
-        """Whether a person must act: the last attempt has no result, a batch is blocked, or a critical rule fails."""
-        return self.status in ALARMING
+        """Whether a person must act: no result, a blocked batch, a critical rule that fails or has refused rows open."""
+        return self.status in ALARMING or any(rule.one.severity == "critical" for rule in self.failed)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -152,9 +152,9 @@ class TableStatus:
     def _rule(self, results: PartitionResults, rechecks: PartitionResults) -> RuleState:
         result = (results or rechecks)[-1][1]
         if self.open is None or not result.refuses:
-            return RuleState(results, rechecks)
+            return RuleState(results, rechecks, None, self.as_it_stands)
         open_rows = tuple(rows for rows in self.open if (rows.rule, rows.column) == (result.rule, result.column))
-        return RuleState(results, rechecks, open_rows)
+        return RuleState(results, rechecks, open_rows, self.as_it_stands)
 
     def rule(self, check: str) -> RuleState | None:
         """Returns the state of this check's rule; None for an unknown check."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.records import GOLD, NON_QUALITY_RULES, REPLAY, RERUN
+from dq_pipelines.history.store.records import GOLD, MISREADINGS, NON_QUALITY_RULES, REPLAY, RERUN
 from dq_pipelines.history.store.schema import RESULTS, VERDICTS
 
 #: No replays: they are recorded, but never count as the latest verdict of a batch.
@@ -21,6 +21,17 @@ QUALITY_RESULTS = RESULTS.c.rule.not_in(NON_QUALITY_RULES)
 
 #: Their score, 0 to 1; null for other results, which a mean ignores.
 SCORED: sa.ColumnElement[float | None] = sa.case((QUALITY_RESULTS, RESULTS.c.score))
+
+#: Results of rules whose failing rows are not published: `ResultRecord.sets_aside` in SQL.
+SET_ASIDE = (
+    sa.case(
+        (RESULTS.c.action.is_not(None), RESULTS.c.action.in_(("quarantine", "drop"))),
+        (RESULTS.c.rule.in_(MISREADINGS), sa.true()),
+        else_=(RESULTS.c.severity == "critical") & RESULTS.c.unexpected_count.is_not(None) & QUALITY_RESULTS,
+    )
+    & ~RESULTS.c.blocks
+    & RESULTS.c.error.is_(None)
+)
 
 
 def replaced(verdicts: sa.FromClause = VERDICTS) -> sa.ColumnElement[bool]:

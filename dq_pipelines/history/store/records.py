@@ -91,6 +91,11 @@ class ResultRecord:
             return self.rule in MISREADINGS or (counted and self.rule not in NON_QUALITY_RULES)
         return self.action == "quarantine"
 
+    @property
+    def sets_aside(self) -> bool:
+        """Whether failing rows are not published, and everything else is: they are refused or dropped."""
+        return (self.refuses or self.action == "drop") and not self.blocks and self.error is None
+
     @classmethod
     def on_inputs(cls, check: str, inputs: Sequence[str], sentence: str) -> ResultRecord:
         """Returns the result of a check on a table's inputs: a warning if `inputs` is not empty."""

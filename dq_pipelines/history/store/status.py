@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
-#: Statuses of a table, worst first: the last attempt ended without a verdict; a batch is blocked; a critical rule fails;
-#: another rule fails; nothing ran yet; none of these.
+#: Statuses of a table, worst first: the last attempt ended without a verdict; a batch is blocked; what is published breaks
+#: a critical rule; another rule fails, or rows are refused; nothing ran yet; none of these.
 Status = Literal["error", "blocked", "failing", "warning", "never_run", "healthy"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -37,34 +37,48 @@ WORDS: Mapping[str, str] = {
 _OF_ATTEMPT: Mapping[str, Status] = {"failed": "error", "waiting": "blocked"}
 
 
-def table_status(*, is_judged: bool, is_blocked: bool, failing: Collection[str], attempt: str | None = None) -> Status:
+def table_status(
+    *, is_judged: bool, is_blocked: bool, failing: Collection[RuleStatus], attempt: str | None = None
+) -> Status:
     """Returns the status of a table.
 
-    `is_judged`: there is a verdict. `is_blocked`: a batch is blocked. `failing`: the severities of the failing rules, by
-    open refused rows, by the last batch or by a re-check. `attempt`: the outcome of the last attempt that was not
+    `is_judged`: there is a verdict. `is_blocked`: a batch is blocked. `failing`: the statuses of the rules that are
+    not met, by open refused rows, by the last batch or by a re-check. `attempt`: the outcome of the last attempt that was not
     cancelled.
     """
     statuses: list[Status] = [_OF_ATTEMPT[attempt]] if attempt is not None and attempt in _OF_ATTEMPT else []
     if is_blocked:
         statuses.append("blocked")
     if failing:
-        statuses.append("failing" if "critical" in failing else "warning")
+        statuses.append("failing" if {"failing", "blocked"} & set(failing) else "warning")
     if not is_judged and not statuses:
         return "never_run"
     return min(statuses, key=STATUSES.index, default="healthy")
 
 
-def rule_status(*, success: bool, blocks: bool, severity: str) -> RuleStatus:
-    """Returns the status of one rule."""
+def is_failure(*, severity: str, blocks: bool, sets_aside: bool) -> bool:
+    """Whether a rule that is not met is a failure of its table, and not only a warning.
+
+    It is one if the batch is blocked, or if a critical rule is broken by what is published. Where a critical rule has set
+    its failing rows aside (`on_failure: quarantine` or `drop`), the rest was published as it should be: a warning. Pages,
+    reports and the severity of Dagster's checks follow this function.
+    """
+    return blocks or (severity == "critical" and not sets_aside)
+
+
+def rule_status(*, success: bool, blocks: bool, severity: str, sets_aside: bool = False) -> RuleStatus:
+    """Returns the status of one rule; `sets_aside`: its failing rows are not among the published ones."""
     if success:
         return "passed"
-    return "blocked" if blocks else "failing" if severity == "critical" else "warning"
+    if blocks:
+        return "blocked"
+    return "failing" if is_failure(severity=severity, blocks=blocks, sets_aside=sets_aside) else "warning"
 
 
 def verdict_status(*, blocked: bool, critical: int, failed: int) -> Status:
-    """Returns the status of one verdict alone, from its numbers of failed rules and failed critical rules."""
-    severities = ["critical"] * bool(critical) + ["warning"] * bool(failed)
-    return table_status(is_judged=True, is_blocked=blocked, failing=severities)
+    """Returns the status of one verdict alone, from its numbers of failed rules, and of those that are failures."""
+    failing: list[RuleStatus] = ["failing"] * bool(critical) + ["warning"] * bool(failed)
+    return table_status(is_judged=True, is_blocked=blocked, failing=failing)
 
 
 def worst(statuses: Collection[Status]) -> Status:

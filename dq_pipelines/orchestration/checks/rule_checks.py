@@ -17,6 +17,7 @@ import dagster as dg
 from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
+from dq_pipelines.history.store.status import is_failure
 from dq_pipelines.lake.skipped_inputs import SkippedInput
 from dq_pipelines.orchestration.partitions_definition import check_spec
 from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, why_skipped
@@ -164,7 +165,9 @@ class Evaluations:
                 yield self._result(record, rules.get(record.check))
 
     def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:
-        alarming = record.blocks or (record.severity == "critical" and (rule is None or not _refuses(rule)))
+        # A re-check judges published rows: what fails there is not set aside.
+        aside = record.sets_aside and bool(self.batch)
+        alarming = is_failure(severity=record.severity, blocks=record.blocks, sets_aside=aside)
         batch = self.batch or AS_PUBLISHED
         metadata: dict[str, Any] = {
             "batch": batch,
@@ -191,10 +194,6 @@ class Evaluations:
             description=_description(record, rule, recheck=not self.batch),
             metadata=metadata,
         )
-
-
-def _refuses(rule: Rule) -> bool:
-    return rule.action in ("quarantine", "drop")
 
 
 def _counts(record: ResultRecord) -> dict[str, Any]:

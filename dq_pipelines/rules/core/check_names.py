@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dq_pipelines.rules.core.base import Rule
 
-_EARLIER = re.compile(r"(expect_[a-z0-9_]*?[a-z0-9]|python)(?:__(.+))?")
+_EARLIER = re.compile(r"(expect_[a-z0-9_]*?[a-z0-9]|python|cast)(?:__(.+))?")
 
 
 def check_names(rules: Sequence[Rule]) -> list[str]:

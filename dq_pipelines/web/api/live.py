@@ -45,7 +45,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
             "text/event-stream": {
                 "schema": {"type": "string"},
                 "example": 'id: 7\nevent: check\ndata: {"id":7,"type":"check","at":"2026-11-22T02:00:00.000+00:00",'
-                '"table":"silver/sales","check":"id__not_null","passed":true,"severity":"critical"}\n\n',
+                '"table":"silver/sales","check":"id__not_null","passed":true,"severity":"critical","fails":false}\n\n',
             }
         },
     },

@@ -13,6 +13,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 from dq_pipelines.pipeline.quarantine.quarantine_summary import sample_rows
 from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
 from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.rules.core.check_names import renamed
 from dq_pipelines.rules.core.render import as_yaml
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
@@ -50,7 +51,8 @@ def rule_page(visit: RequestContext, key: str, check: str) -> RulePage | None:
     line = visit.line(stands, lake)
     one = line.standing.rule(check) or _judged_before(visit, key, check)
     if one is None:
-        return None
+        # A link that was made by an earlier release has an earlier name.
+        return rule_page(visit, key, renamed(check)) if renamed(check) != check else None
     table = visit.table(key)
     rule = rules_by_check(table).get(check) if table is not None else None
     action = rule.action if rule is not None else None

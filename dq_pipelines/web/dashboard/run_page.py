@@ -12,7 +12,6 @@ from dagster._core.remote_representation.code_location import is_implicit_asset_
 from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.history.store.status import rule_status
 from dq_pipelines.project import Project, Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
@@ -43,7 +42,9 @@ class RuleLine:
         """The rule's status; `wait` before there is a result."""
         if "passed" not in self.result:
             return "wait"
-        return rule_status(success=self.result["passed"], blocks=False, severity=self.severity)
+        if self.result["passed"]:
+            return "passed"
+        return "failing" if self.result.get("fails", self.severity == "critical") else "warning"
 
     @property
     def found(self) -> str:

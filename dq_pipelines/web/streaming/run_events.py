@@ -122,5 +122,15 @@ def _check(of: dg.AssetCheckEvaluation) -> dict[str, Any]:
     counts = {name: of.metadata[name].value for name in ("unexpected_count", "element_count") if name in of.metadata}
     severity = of.metadata["severity"].value if "severity" in of.metadata else of.severity.value.lower()
     blocks = {"blocking": of.blocking} if of.blocking is not None else {}
+    # Whether it is a failure of the table, and no warning: see `history.store.status.is_failure`.
+    fails = not of.passed and of.severity is dg.AssetCheckSeverity.ERROR
     table = of.asset_key.to_user_string()
-    return {"table": table, "check": of.check_name, "passed": of.passed, "severity": severity, **counts, **blocks}
+    return {
+        "table": table,
+        "check": of.check_name,
+        "passed": of.passed,
+        "severity": severity,
+        "fails": fails,
+        **counts,
+        **blocks,
+    }

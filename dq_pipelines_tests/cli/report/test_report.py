@@ -86,7 +86,7 @@ def test_a_line_for_each_table_and_for_each_rule_that_found_something(dq: Dq, hi
     ] in said
     assert [
         "silver/sales",
-        "failing",
+        "warning",
         *when,
         "5",
         "min",
@@ -101,7 +101,7 @@ def test_a_line_for_each_table_and_for_each_rule_that_found_something(dq: Dq, hi
     ] in said
     assert said[said.index(["silver/sales", "2", "of", "4", "rules", "failed"]) :] == [
         ["silver/sales", "2", "of", "4", "rules", "failed"],
-        ["failing", "critical", NULLS.rule, "customer", "2", "of", "100", "rows", "(2.00", "%)"],
+        ["warning", "critical", NULLS.rule, "customer", "2", "of", "100", "rows", "(2.00", "%)"],
         ["warning", "warning", MEAN.rule, "amount", "observed", "12.5"],
         ["passed", "warning", TOLERATED.rule, "shop", "5", "of", "50", "rows", "(10.00", "%),", "within", "mostly"],
     ]
@@ -180,7 +180,7 @@ def test_a_table_is_all_of_its_partitions(dq: Dq) -> None:
         "10", "min", "ago", "100.00", "2/2", "300", "291", "6", "3", "published", "(3", "partitions,", "run_1", "to", "run_3)",
     ]  # fmt: skip
     assert said[-2:] == [
-        ["failing", "critical", NULLS.rule, "value", "3", "of", "200", "rows", "(1.50", "%)", "in", "run_2,", "run_3"],
+        ["warning", "critical", NULLS.rule, "value", "3", "of", "200", "rows", "(1.50", "%)", "in", "run_2,", "run_3"],
         ["warning", "warning", MEAN.rule, "value", "run_2:", "observed", "22"],
     ]
 
@@ -195,7 +195,7 @@ def test_a_recheck_of_the_whole_table_replaces_no_verdict_on_a_partition(partiti
     partitioned.record(verdict("silver/readings", PASSED, run_id="whole", batch="", rows_in=300, minutes=2))
     (table,) = latest_statuses(partitioned)
     assert (table.rows_in, len(table.partitions), [each.run_id for each in table.rechecks]) == (300, 3, ["whole"])
-    assert table.status == "failing"
+    assert table.status == "warning"
     partitioned.record(verdict("silver/readings", PASSED, partition="run_4", run_id="r-4", minutes=1))
     (table,) = latest_statuses(partitioned)
     assert (table.rows_in, len(table.partitions)) == (400, 4)

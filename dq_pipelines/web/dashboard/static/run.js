@@ -51,8 +51,8 @@
     return made;
   }
 
-  function judge(line, passed) {
-    const level = passed ? "passed" : line.dataset.severity === "critical" ? "failing" : "warning", cell = line.querySelector(".result");
+  function judge(line, passed, fails) {
+    const level = passed ? "passed" : (fails === undefined ? line.dataset.severity === "critical" : fails) ? "failing" : "warning", cell = line.querySelector(".result");
     if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
   }
 
@@ -98,7 +98,7 @@
       const of = card(word.table);
       if (!of) return;
       const line = row(of, word.check, word.severity), count = word.unexpected_count;
-      judge(line, word.passed);
+      judge(line, word.passed, word.fails);
       if (count !== undefined) line.querySelector(".found").textContent = number(count) + (word.element_count ? " of " + number(word.element_count) : "") + " rows";
     },
   };
