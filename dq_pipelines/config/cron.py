@@ -1,10 +1,11 @@
-"""Validates cron schedules, and computes their smallest interval and last tick."""
+"""Validates cron schedules, and computes their smallest interval, last tick and next tick."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 #: The macros, with the schedule that each abbreviates.
@@ -92,21 +93,39 @@ def last_tick(text: str, now: datetime) -> datetime | None:
     return None
 
 
-def _days(fields: list[str], until: date = date(2027, 12, 31)) -> Iterator[date]:
-    """The days of four years on which a schedule ticks, the last one first.
+def next_tick(text: str, now: datetime) -> datetime | None:
+    """The first tick of a valid schedule after `now`, in the time zone of `now`; None if there is none in four years."""
+    fields = _MACROS.get(text, text).lower().split()
+    times = sorted((hour, minute) for hour in _values(fields[1], 1) for minute in _values(fields[0], 0))
+    for offset in range(4 * 365 + 1):
+        day = now.date() + timedelta(days=offset)
+        if not _ticks_on(fields, day):
+            continue
+        for hour, minute in times:
+            tick = datetime(day.year, day.month, day.day, hour, minute, tzinfo=now.tzinfo)
+            if tick > now:
+                return tick
+    return None
 
-    If the schedule restricts both day of month and day of week, a day that matches either counts.
-    """
-    of_month, months, of_week = (_values(fields[place], place) for place in (2, 3, 4))
+
+def _days(fields: list[str], until: date = date(2027, 12, 31)) -> Iterator[date]:
+    """The days of four years on which a schedule ticks, the last one first."""
     for offset in range(4 * 365 + 1):
         day = until - timedelta(days=offset)
-        matches = [day.day in of_month, bool({day.isoweekday(), day.isoweekday() % 7} & of_week)]
-        free = [fields[place].startswith("*") for place in (2, 4)]
-        if day.month in months and (all(matches) if any(free) else any(matches)):
+        if _ticks_on(fields, day):
             yield day
 
 
-def _values(field: str, place: int) -> set[int]:
+def _ticks_on(fields: list[str], day: date) -> bool:
+    """Whether a schedule ticks on a day; if it restricts both day of month and day of week, one that matches either does."""
+    of_month, months, of_week = (_values(fields[place], place) for place in (2, 3, 4))
+    matches = [day.day in of_month, bool({day.isoweekday(), day.isoweekday() % 7} & of_week)]
+    is_free = [fields[place].startswith("*") for place in (2, 4)]
+    return day.month in months and (all(matches) if any(is_free) else any(matches))
+
+
+@lru_cache(maxsize=1024)
+def _values(field: str, place: int) -> frozenset[int]:
     """The numbers that a field of a valid schedule names."""
     _, least, greatest, words = _FIELDS[place]
     numbers: set[int] = set()
@@ -118,4 +137,4 @@ def _values(field: str, place: int) -> set[int]:
         to_the_end = match["low"] is None or (match["step"] is not None and match["high"] is None)
         high = greatest if to_the_end else low if match["high"] is None else _number(match["high"], least, words)
         numbers.update(range(low, high + 1, int(match["step"] or 1)))
-    return numbers
+    return frozenset(numbers)

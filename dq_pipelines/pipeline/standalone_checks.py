@@ -38,11 +38,11 @@ def standalone_results(stores: Stores, table: Table) -> Iterator[ResultRecord]:
         )
     wanted = table.model.freshness
     if wanted is not None:
-        late = _late(stores, table, wanted, clock.now())
+        late = lateness(stores, table, wanted, clock.now())
         yield ResultRecord(FRESHNESS, FRESHNESS, None, "warning", success=not late, blocks=False, error=late or None)
 
 
-def _late(stores: Stores, table: Table, wanted: Freshness, now: datetime) -> str:
+def lateness(stores: Stores, table: Table, wanted: Freshness, now: datetime) -> str:
     """One sentence on what is late; empty where nothing is."""
     if wanted.cron is None:
         since, expectation = now - wanted.length(wanted.within), f"wanted a run within {wanted.within}"

@@ -31,6 +31,7 @@ class Section:
 
 
 OVERVIEW = Section("Overview", "/")
+CATALOG = Section("Catalog", "/catalog")
 RUNS = Section("Runs", "/runs", needs_dagster=True)
 QUARANTINE = Section("Quarantine", "/quarantine")
 ALERTS = Section("Alerts", "/alerts")
@@ -41,7 +42,7 @@ ADMIN = Section("Admin", "/admin", Permission.ADMIN, everywhere=True)
 EDITING = Section("New pipeline", "/new-pipeline", Permission.EDIT)
 
 #: All sections, in the order of the bar.
-SECTIONS = (OVERVIEW, RUNS, QUARANTINE, ALERTS, PIPELINES, ADMIN)
+SECTIONS = (OVERVIEW, CATALOG, RUNS, QUARANTINE, ALERTS, PIPELINES, ADMIN)
 #: Dagster's own pages, which are no section of the console.
 DAGSTER = Section("Dagster", "/", needs_dagster=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -120,9 +121,10 @@ def test_a_partition_that_is_good_does_not_mend_another(history: History) -> Non
 def test_the_last_runs(history: History) -> None:
     for day in range(5):
         history.record(verdict(day, result("x", fails=day), result("y", severity="warning") if day else result("y")))
-    for number, more in enumerate(
-        ({"action": "drop"}, {"action": "warn"}, {"blocks": True}, {"error": "no"}, {"unexpected_count": None})
-    ):
+    kinds: list[dict[str, Any]] = [
+        {"action": "drop"}, {"action": "warn"}, {"blocks": True}, {"error": "no"}, {"unexpected_count": None},
+    ]  # fmt: skip
+    for number, more in enumerate(kinds):
         history.record(verdict(number, replace(result("x", fails=1), **more), table="gold/kinds"))
         [state] = latest_status(history, "gold/kinds").rules  # type: ignore[union-attr]
         assert [one.status for one in last_runs(history, ["gold/kinds"], 1)] == [

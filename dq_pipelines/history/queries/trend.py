@@ -63,6 +63,8 @@ class ColumnTrendPoint:
     count: int
     null_count: int
     run_id: str
+    #: the partition of the last of them; None in a table without partitions
+    partition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def column_trend(
         .group_by(parted.c.part)
         .order_by(parted.c.part)
     )
-    return [ColumnTrendPoint(**_without_last(row)) for row in _rows(history, wanted)]
+    return [ColumnTrendPoint(**_without_last(row)) for row in _rows(history, wanted, VERDICTS.c.partition)]
 
 
 def rule_trend(
@@ -203,10 +205,10 @@ def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
     ]
 
 
-def _rows(history: History, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
-    """Returns the rows of a query by point, each with the run of its last verdict."""
+def _rows(history: History, wanted: sa.Select[Any], *more: sa.ColumnElement[Any]) -> list[dict[str, Any]]:
+    """Returns the rows of a query by point, each with the run of its last verdict, and with `more` of that verdict."""
     points = wanted.subquery("points")
-    with_run = sa.select(points, VERDICTS.c.run_id).join_from(points, VERDICTS, VERDICTS.c.id == points.c.last)
+    with_run = sa.select(points, VERDICTS.c.run_id, *more).join_from(points, VERDICTS, VERDICTS.c.id == points.c.last)
     with history.engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(with_run).mappings()]
     return sorted(rows, key=lambda row: (row.get("table", ""), row["until"], row["last"]))

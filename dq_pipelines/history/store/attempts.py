@@ -107,6 +107,16 @@ class Attempts:
         attempts = self.select(wanted.order_by(c.ended_at.desc()).limit(1))
         return attempts[0].ended_at if attempts else None
 
+    def last_successes(self, tables: Collection[str]) -> dict[str, datetime]:
+        """Returns when the last successful attempt of each of these tables ended; tables without any are left out."""
+        c = ATTEMPTS.c
+        if not self.history.is_begun:
+            return {}
+        wanted = sa.select(c.table, sa.func.max(c.ended_at).label("at")).group_by(c.table)
+        wanted = wanted.where(c.table.in_(tables), c.outcome.in_(("published", "nothing_new")), c.ended_at.is_not(None))
+        with self.history.engine.connect() as connection:
+            return {row.table: row.at for row in connection.execute(wanted)}
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Returns the number of ended attempts, by table and outcome."""
         c = ATTEMPTS.c

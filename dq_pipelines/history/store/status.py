@@ -77,8 +77,8 @@ def rule_status(*, success: bool, blocks: bool, severity: str, sets_aside: bool 
 
 def verdict_status(*, blocked: bool, critical: int, failed: int) -> Status:
     """Returns the status of one verdict alone, from its numbers of failed rules, and of those that are failures."""
-    failing: list[RuleStatus] = ["failing"] * bool(critical) + ["warning"] * bool(failed)
-    return table_status(is_judged=True, is_blocked=blocked, failing=failing)
+    worst_rule: RuleStatus = "failing" if critical else "warning" if failed else "passed"
+    return table_status(is_judged=True, is_blocked=blocked, failing={worst_rule} - {"passed"})
 
 
 def worst(statuses: Collection[Status]) -> Status:

@@ -15,6 +15,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.project import GoldTable, LandedTable, Table
+from dq_pipelines.project.column_lineage import column_origins
 from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import LEFT_OUT, FileReport
 from dq_pipelines.sources.names import Rename
@@ -149,15 +150,8 @@ def _cell(value: Any) -> str:
 
 
 def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableColumnLineage:
-    """Returns the lineage of silver columns from bronze columns, by name and by `from`."""
-    columns = table.landed.silver.columns
-    bronze = asset_key(f"bronze/{table.name}")
-    landed = {name: column.sources or (name,) for name, column in columns.items()}
-    deps = {
-        name: [dg.TableColumnDep(asset_key=bronze, column_name=source) for source in landed.get(name, (name,))]
-        for name in schema
-    }
-    return dg.TableColumnLineage(deps_by_column=deps)
+    """Returns the lineage of silver columns from bronze columns."""
+    return _lineage(column_origins(table, list(schema), {}))
 
 
 def gold_lineage(table: Table, schemas: Mapping[str, list[str]]) -> dg.TableColumnLineage | None:
@@ -166,7 +160,10 @@ def gold_lineage(table: Table, schemas: Mapping[str, list[str]]) -> dg.TableColu
 
     if not isinstance(table.model, GoldTable) or table.model.gold.sql is None:
         return None
-    origins_by_column = lineage(table.model.gold.sql, schemas)
+    return _lineage(lineage(table.model.gold.sql, schemas))
+
+
+def _lineage(origins_by_column: Mapping[str, Sequence[tuple[str, str]]]) -> dg.TableColumnLineage:
     deps = {
         name: [dg.TableColumnDep(asset_key=asset_key(key), column_name=column) for key, column in origins]
         for name, origins in origins_by_column.items()

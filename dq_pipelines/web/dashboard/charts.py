@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,8 @@ class Chart:
     logarithmic: bool = False
     #: whether the chart has the full width of the page
     wide: bool = False
+    #: whether `x` are names of runs or partitions, at equal distances in this order, and no times
+    by_run: bool = False
 
     @property
     def as_json(self) -> Markup:
@@ -83,7 +86,9 @@ class Chart:
             for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
                 low = f"{_number(series.low[index])} to " if series.low else ""
                 found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{_number(y)}"
-        return list(found.items()) if self.horizontal else sorted(found.items())[-_LAST:]
+        if self.horizontal or self.by_run:
+            return list(found.items())
+        return sorted(found.items())[-_LAST:]
 
 
 def scores(found: Sequence[TrendPoint], *, is_part: bool = False) -> Chart:
@@ -161,12 +166,16 @@ def quarantine(found: Iterable[QuarantineSummary], at: datetime) -> Chart:
 
 
 def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
-    """Mean, standard deviation and outliers of a column by run."""
+    """Mean, standard deviation and outliers of a column: by partition where the table has them, else over time."""
     with_mean = [one for one in found if one.mean is not None]
-    x = _times(with_mean)
-    texts = [_hover_text_of_column(one) for one in with_mean]
-    spread = [one.standard_deviation or 0 for one in with_mean]
-    means = [one.mean or 0 for one in with_mean]
+    parts = {one.partition: one for one in with_mean}
+    by_run = len(parts) > 1 and None not in parts and all(one.runs == 1 for one in with_mean)
+    # Of a partition, the last batch counts.
+    shown = sorted(parts.values(), key=lambda one: _natural(one.partition or "")) if by_run else with_mean
+    x = [one.partition or "" for one in shown] if by_run else _times(shown)
+    texts = [_hover_text_of_column(one) for one in shown]
+    spread = [one.standard_deviation or 0 for one in shown]
+    means = [one.mean or 0 for one in shown]
     band = Series(
         "mean ± deviation", "band", "soft", x,
         [mean + by for mean, by in zip(means, spread, strict=True)],
@@ -174,15 +183,35 @@ def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
     )  # fmt: skip
     charts = []
     for title, value in (("Mean", "mean"), ("Standard deviation", "standard_deviation"), ("Outliers", "outlier_count")):
-        line = Series(
-            value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in with_mean], text=texts
-        )
-        marks = _healthy_and_failing(with_mean, attrgetter(value), lambda one: one.bad > 0, texts)
-        first = [band] if value == "mean" else []
+        line = Series(value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in shown], text=texts)
+        marks = _good_and_bad(shown, x, attrgetter(value), texts)
         note = "values more than 3 standard deviations from the mean" if value == "outlier_count" else ""
+        if len(shown) == 1:
+            note = (
+                f"{_number(getattr(shown[0], value))} in the only batch of this time range{f', {note}' if note else ''}"
+            )
         unit = "values" if value == "outlier_count" else ""
-        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", [*first, line, *marks], note, unit))
-    return charts if with_mean else []
+        series = [*([band] if value == "mean" else []), line, *marks]
+        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", series, note, unit, by_run=by_run))
+    return charts if shown else []
+
+
+def _good_and_bad(
+    found: Sequence[ColumnTrendPoint], x: Sequence[str], value: Callable[[Any], Any], texts: Sequence[str]
+) -> list[Series]:
+    """Two series of marks, which differ in shape and colour: batches in which no rule on the column failed, and others."""
+    marks = []
+    for name, tone, is_bad in (("good", "healthy", False), ("bad", "failing", True)):
+        some = [place for place, one in enumerate(found) if (one.bad > 0) == is_bad]
+        if some:
+            y, said = [value(found[place]) for place in some], [texts[place] for place in some]
+            marks.append(Series(name, "mark", tone, [x[place] for place in some], y, text=said))
+    return marks
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts `run_10` behind `run_9`."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def rule(found: Sequence[RuleTrendPoint]) -> Chart:
@@ -271,7 +300,7 @@ def _hover_texts(found: Sequence[TrendPoint]) -> list[str]:
 
 
 def _hover_text_of_column(one: ColumnTrendPoint) -> str:
-    verdict = f"{one.bad} failing" if one.bad else "healthy"
+    verdict = "GOOD" if not one.bad else "BAD" if one.runs == 1 else f"{one.bad} BAD"
     return f"{_span(one)}: {verdict}, {counted(one.count, 'row')}, {one.null_count:,} without a value"
 
 

@@ -25,6 +25,9 @@ class Links(Protocol):
     def running(self) -> str: ...
 
     @property
+    def catalog(self) -> str: ...
+
+    @property
     def alerts(self) -> str: ...
 
     @property
@@ -43,7 +46,9 @@ class Links(Protocol):
 
     def refused(self, key: str, **filters: str | None) -> str: ...
 
-    def table(self, key: str) -> str: ...
+    def table(self, key: str, tab: str = "", **more: str | None) -> str: ...
+
+    def dagster_asset(self, key: str) -> str: ...
 
     def rule(self, key: str, check: str) -> str: ...
 
@@ -83,6 +88,11 @@ class Served:
         return f"{self.base}/running" if self.has_runs else ""
 
     @property
+    def catalog(self) -> str:
+        """The page of all tables."""
+        return f"{self.base}/catalog"
+
+    @property
     def alerts(self) -> str:
         return f"{self.base}/alerts"
 
@@ -113,8 +123,14 @@ class Served:
         query = urlencode({name: value for name, value in filters.items() if value})
         return f"{self.quarantine}/{_path(key)}{'?' if query else ''}{query}"
 
-    def table(self, key: str) -> str:
-        return f"{self.base}/tables/{_path(key)}"
+    def table(self, key: str, tab: str = "", **more: str | None) -> str:
+        """The page of a table, or of one of its tabs."""
+        query = urlencode({name: value for name, value in {"tab": tab, **more}.items() if value})
+        return f"{self.base}/tables/{_path(key)}{'?' if query else ''}{query}"
+
+    def dagster_asset(self, key: str) -> str:
+        """The table's page in Dagster; "" for a reader without access to it."""
+        return "" if self.dagster is None else f"{self.dagster}/assets/{_path(key)}"
 
     def rule(self, key: str, check: str) -> str:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
@@ -147,6 +163,7 @@ class OnePage:
     home: str = "#top"
     runs: str = ""
     running: str = ""
+    catalog: str = ""
     alerts: str = ""
     admin: str = ""
     pipelines: str = ""
@@ -159,8 +176,11 @@ class OnePage:
     def pipeline(self, name: str) -> str:
         return ""
 
-    def table(self, key: str) -> str:
+    def table(self, key: str, tab: str = "", **more: str | None) -> str:
         return f"#{slug(key)}"
+
+    def dagster_asset(self, key: str) -> str:
+        return ""
 
     def rule(self, key: str, check: str) -> str:
         return f"#{slug(key)}"

@@ -81,11 +81,12 @@ class PageServer:
     def files(self, request: Request) -> TableFiles:
         return TableFiles(self.site, caller_of(request.scope) or LOCAL)
 
-    def log_read(self, request: Request, key: str, result: str = "done", **more: object) -> None:
+    def log_read(
+        self, request: Request, key: str, result: str = "done", event: str = "read.quarantine", **more: object
+    ) -> None:
         caller = caller_of(request.scope)
         who = caller.user.name if caller is not None else ""
-        event = Event(who, "read.quarantine", key, source_of(request.scope), result, more)
-        AuditLog(self.site.state).add(event)
+        AuditLog(self.site.state).add(Event(who, event, key, source_of(request.scope), result, more))
 
     def not_found(self, request: Request, _: Exception) -> HTMLResponse:
         """The page for an address that no route has."""

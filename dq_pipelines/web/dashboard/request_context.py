@@ -9,9 +9,11 @@ from functools import cached_property
 
 from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.queries.trend import TrendPoint
+from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
+from dq_pipelines.project.check_titles import check_title, check_titles
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
@@ -87,6 +89,20 @@ class RequestContext:
     def _every(self) -> list[TableStatus]:
         every = self.site.latest().values()
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
+
+    def titles(self, key: str) -> dict[str, str]:
+        """The titles of a table's checks, by name."""
+        if key not in self._titles:
+            self._titles[key] = check_titles(self.table(key))
+        return self._titles[key]
+
+    def title(self, key: str, result: ResultRecord) -> str:
+        """What the rule of a result demands, in words."""
+        return check_title(self.titles(key), result.check, result.rule, result.column)
+
+    @cached_property
+    def _titles(self) -> dict[str, dict[str, str]]:
+        return {}
 
     def summary(self, status: TableStatus, lake: LakeCounts) -> TableSummary:
         """The summary of a table, without since when its rules fail."""

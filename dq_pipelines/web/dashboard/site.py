@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.errors import ConfigError
+from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.recent_changes import RecentChanges
 from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.queries.table_status import TableStatus
+from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
 from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.project import Project, load_sound_tables
+from dq_pipelines.project import Project, Table, load_sound_tables
 from dq_pipelines.project.loading import signs
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.state import State
@@ -74,6 +76,8 @@ class Site:
         self.summaries = SummaryCache(stores.history)
         self._statuses = StatusCache(stores.history)
         self._recent = RecentCache(stores.history)
+        #: by table, the version of its log and its columns
+        self._columns: dict[str, tuple[object, list[str]]] = {}
 
     @classmethod
     def from_environment(cls, *, hosting: bool = False) -> Site:
@@ -131,6 +135,15 @@ class Site:
         domain = about.domain if about is not None else ""
         return self.summaries.summary(status, domain, lake.asides, lake.quarantines.get(status.table))
 
+    def columns_of(self, table: Table) -> list[str]:
+        """The columns of a published table; before its first batch, those that its YAML declares."""
+        stored = self.stores.lake.table(table.key)
+        version = stored.format.change_token(stored)
+        known = self._columns.get(table.key)
+        if known is None or version is None or known[0] != version:
+            known = self._columns[table.key] = (version, _columns_of(table, stored))
+        return known[1]
+
     def token(self, tables: Collection[str] | None = None) -> str:
         """A text that changes with each verdict and attempt of these tables, and when all rows in the lake are counted."""
         return change_token(self.stores.history, tables) + "+" * self.lake.is_counting
@@ -147,3 +160,10 @@ class Site:
         for status in latest.values():
             _ = self.summary(status, lake, project).failing
         self.recent(now())
+
+
+def _columns_of(table: Table, stored: LakeTable) -> list[str]:
+    with suppress(PublishError):
+        if stored.exists:
+            return [name for name in stored.scan().collect_schema().names() if name != PARTITION]
+    return [] if table.is_gold else list(table.landed.silver.columns)

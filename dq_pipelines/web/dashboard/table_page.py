@@ -1,77 +1,103 @@
-"""Collects the content of a table's page: its rules, its runs, and its columns over time."""
+"""Collects the content of a table's page: its summary, and one of its tabs. Each tab has an address of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
-from dq_pipelines.history.queries.series import columns_measured
-from dq_pipelines.history.queries.trend import column_trend, trend
-from dq_pipelines.history.store.anomalies import anomaly_points
-from dq_pipelines.history.store.attempts import Attempt, Attempts
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
 from dq_pipelines.project import Table
-from dq_pipelines.project.checked_rules import checked_rules
-from dq_pipelines.web.dashboard import charts
-from dq_pipelines.web.dashboard.charts import Chart
+from dq_pipelines.web.dashboard.catalog_page import NextRun, next_run
+from dq_pipelines.web.dashboard.lake_counts import LakeCounts
+from dq_pipelines.web.dashboard.listing import owners_of
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
-from dq_pipelines.web.dashboard.table_summary import FIRST, POINTS, RUNS, TableSummary
+from dq_pipelines.web.dashboard.table_summary import TableSummary
+
+#: The tabs, by their name in the address, in order.
+TABS: Mapping[str, str] = {
+    "status": "Status",
+    "rules": "Rules",
+    "data": "Data",
+    "lineage": "Lineage",
+    "batches": "Batches",
+    "quarantine": "Quarantine",
+    "metrics": "Metrics",
+    "yaml": "YAML",
+    "history": "Changes",
+}
+#: Tabs that show the table's file, and so only where the project has one.
+OF_FILES = ("yaml", "history")
 
 
 @dataclass(frozen=True)
 class TablePage(PageContext):
-    """One table: its rules, its runs, and its columns over time."""
+    """One table: its summary, and the content of one tab."""
 
     line: TableSummary
-    charts: Sequence[Chart]
-    runs: Sequence[BatchSummary]
-    #: its last attempts, newest first
-    attempts: Sequence[Attempt]
+    #: None for a table that is no longer in the project
+    table: Table | None
     quarantine: QuarantineSummary
-    #: columns with metrics, the one that is shown, and its charts
-    columns: Sequence[str]
-    column: str | None
-    column_charts: Sequence[Chart]
-    anomalies: Sequence[Chart]
+    tab: str
+    #: the tabs that the table has
+    tabs: Mapping[str, str]
+    next: NextRun | None
     description: str = ""
     notes: Sequence[str] = ()
+    #: what the tab shows; see table_tabs.py
+    content: Any = None
+
+    @property
+    def key(self) -> str:
+        return self.line.standing.table
+
+    @property
+    def owners(self) -> Sequence[str]:
+        return owners_of(self.table)
+
+    def with_content(self, content: Any) -> TablePage:
+        return replace(self, content=content)
 
 
-def table_page(visit: RequestContext, key: str, column: str | None = None) -> TablePage | None:
-    """A table's page; None if it never ran, or the caller may not view it. For an unknown column, the first one is shown."""
-    stands = visit.standing(key)
+@dataclass(frozen=True)
+class TableVisit:
+    """What the tabs of one request are made from."""
+
+    visit: RequestContext
+    page: TablePage
+    lake: LakeCounts
+    #: the parameters of the page's address
+    asked: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        return self.page.key
+
+
+def table_visit(visit: RequestContext, key: str, asked: Mapping[str, str]) -> TableVisit | None:
+    """A table's page without the content of its tab.
+
+    None if the table is neither in the project nor ever ran, or the caller may not view it. For an unknown tab, the first
+    one is shown; an address that names a column is that of the metrics.
+    """
+    table, stands = visit.table(key), visit.standing(key)
     if stands is None:
-        return None
-    history, since = visit.history, visit.since
+        if table is None or not visit.sees(key):
+            return None
+        stands = TableStatus(key, ())
     lake = visit.site.lake_now([key])
-    found = trend(history, [key], points=POINTS, since=since)
-    columns = columns_measured(history, key)
-    chosen = column if column in columns else _first_column(visit.table(key), columns)
-    measured = column_trend(history, key, chosen, points=POINTS, since=since) if chosen else []
-    held = anomaly_points(history, key, since=since, limit=POINTS)
-    return TablePage(
+    tabs = {name: label for name, label in TABS.items() if table is not None or name not in OF_FILES}
+    tab = asked.get("tab") or ("metrics" if "column" in asked else "status")
+    page = TablePage(
         visit,
-        visit.line(stands, lake, found),
-        [charts.score(found), charts.rows(found)] if found else [],
-        last_runs(history, [key], RUNS),
-        Attempts(history).last([key], FIRST),
+        visit.line(stands, lake),
+        table,
         lake.quarantines.get(key, QuarantineSummary(key)),
-        columns,
-        chosen,
-        charts.column(measured, chosen) if chosen else [],
-        [charts.anomaly(points, number) for number, points in enumerate(held)],
+        tab if tab in tabs else "status",
+        tabs,
+        next_run(table, visit.at) if table is not None else None,
         visit.description(key),
         (*visit.known.notes, *lake.notes),
     )
-
-
-def _first_column(table: Table | None, columns: Sequence[str]) -> str | None:
-    """The column that is shown at first: one that is watched, then one with a rule on its values, then any but a key."""
-    if table is None or table.is_gold:
-        return columns[0] if columns else None
-    watched = [rule.column for rule in table.anomalies if rule.column]
-    judged = [rule.column_label for rule in checked_rules(table) if "between" in str(rule.type)]
-    keys = set(table.landed.silver.keys)
-    others = [name for name in columns if name not in keys]
-    return next((name for name in (*watched, *judged, *others, *columns) if name in columns), None)
+    return TableVisit(visit, page, lake, asked)

@@ -47,12 +47,20 @@
   /* A narrow chart stacks its legend, and needs extra height for it. */
   const tall = (chart, wide) => (chart.horizontal ? 380 : 260) + (!wide && chart.series.length > 4 ? 22 * chart.series.length : 0);
 
-  /* Two hours around a single moment: Plotly would draw an axis of milliseconds. It takes every time as it is written, so without a zone. */
-  function aroundOne(chart) {
-    const moments = [...new Set(chart.series.flatMap((series) => series.x))];
-    if (moments.length !== 1) return {};
-    const middle = Date.parse(moments[0].replace(/(Z|[+-]\d\d:\d\d)$/, "") + "Z");
-    return { range: [-3600e3, 3600e3].map((by) => new Date(middle + by).toISOString().slice(0, 19)) };
+  /* At least ten minutes, and two hours around a single moment: Plotly would draw an axis of milliseconds. It takes every time
+     as it is written, so without a zone. */
+  function wideEnough(chart) {
+    const moments = [...new Set(chart.series.flatMap((series) => series.x))].sort();
+    if (!moments.length) return {};
+    const [first, last] = [moments[0], moments[moments.length - 1]].map((at) => Date.parse(at.replace(/(Z|[+-]\d\d:\d\d)$/, "") + "Z"));
+    const least = moments.length === 1 ? 7200e3 : 600e3, missing = (least - (last - first)) / 2;
+    return missing > 0 ? { range: [first - missing, last + missing].map((at) => new Date(at).toISOString().slice(0, 19)) } : {};
+  }
+
+  /* Names of runs at equal distances, with as many labels as fit. */
+  function named(x, wide) {
+    const step = Math.max(1, Math.ceil(x.length / (wide ? 12 : 6)));
+    return { type: "category", categoryorder: "array", categoryarray: x, tickvals: x.filter((_, place) => place % step === 0), tickangle: "auto" };
   }
 
   function layout(chart, wide) {
@@ -60,7 +68,7 @@
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
     if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
     const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
-    const places = chart.horizontal ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...aroundOne(chart) };
+    const places = chart.horizontal ? { ...axis, type: "category" } : chart.by_run ? { ...axis, ...named([...new Set(chart.series.flatMap((series) => series.x))], wide) } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...wideEnough(chart) };
     return {
       autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
