@@ -14,6 +14,7 @@ from dq_pipelines.orchestration.checks.anomaly_checks import anomaly_specs
 from dq_pipelines.orchestration.checks.freshness import freshness_policy
 from dq_pipelines.orchestration.checks.metadata import declared_schema, kinds, spec_metadata, tags
 from dq_pipelines.orchestration.checks.rule_checks import asset_key, check_specs
+from dq_pipelines.orchestration.console_links import table_link
 from dq_pipelines.orchestration.partitions_definition import partitions_definition
 from dq_pipelines.orchestration.steps.partition_range import RangeEvent, landed_partitions
 from dq_pipelines.orchestration.steps.step import TableStep, Yielded
@@ -101,7 +102,7 @@ def _spec(
         owners=list(table.model.owners),
         tags=tags(table),
         kinds=kinds(table, key.path[0]),
-        metadata={**spec_metadata(table), **(metadata or {})},
+        metadata={**spec_metadata(table), **table_link(table.key), **(metadata or {})},
         freshness_policy=freshness_policy(table) if key == asset_key(table.key) else None,
         skippable=True,
         **more,

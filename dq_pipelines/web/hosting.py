@@ -15,6 +15,7 @@ from dagster._core.instance import InstanceRef
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.orchestration.console_links import VARIABLE
 from dq_pipelines.orchestration.runs.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
@@ -25,6 +26,7 @@ from dq_pipelines.web.dagster_client.log_lines import one_line_per_event
 from dq_pipelines.web.dagster_client.lost_runs import LOOK, LostRuns
 from dq_pipelines.web.dagster_client.supervision import Supervision, say
 from dq_pipelines.web.dashboard import Site
+from dq_pipelines.web.navigation import CONSOLE
 
 _HOME, _WORKSPACE = ".dagster_home", "workspace.yaml"
 
@@ -56,6 +58,7 @@ class Dagster:
         access = AccessContext(lambda: site.known().project, AuditLog(site.state))
         supervision = Supervision(self.log_level or "info")
         with ExitStack() as stack:
+            stack.enter_context(_console_known())
             instance = stack.enter_context(_opened(self.log_level))
             _warn_of_missing_settings(instance)
             children = stack.enter_context(ending_with_us())
@@ -73,6 +76,18 @@ class Dagster:
             finally:
                 # All of them end in parallel; the exit stack then waits for each.
                 _end_all(children, supervision)
+
+
+@contextmanager
+def _console_known() -> Iterator[None]:
+    """Tell the code servers and their runs the console's address, which is on this server unless it is set."""
+    given = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = given or CONSOLE
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[VARIABLE]
 
 
 def _end_all(children: Children, supervision: Supervision) -> None:

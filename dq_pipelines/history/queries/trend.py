@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import ON_BATCHES, SCORED, one_if
+from dq_pipelines.history.store.filters import ON_BATCHES, SCORED, SET_ASIDE, one_if
 from dq_pipelines.history.store.schema import COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 
@@ -26,7 +26,7 @@ class TrendPoint:
     since: datetime
     until: datetime
     runs: int
-    #: number of verdicts that were blocked or had a failed critical rule
+    #: number of verdicts that were blocked or had a failure (see `store.status.is_failure`)
     bad: int
     #: number of verdicts with any failed rule
     failed: int
@@ -50,7 +50,7 @@ class ColumnTrendPoint:
     since: datetime
     until: datetime
     runs: int
-    #: number of batches that were blocked or had a failed rule on the column
+    #: number of batches that were blocked, or in which what is published fails a rule on the column
     bad: int
     #: mean, minimum and maximum of the batches' means; None where the column has no mean
     mean: float | None
@@ -97,7 +97,7 @@ def trend(
         sa.select(
             VERDICTS.c.id,
             (100 * sa.func.coalesce(sa.func.avg(SCORED), 1.0)).label("score"),
-            sa.func.max(one_if(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
+            sa.func.max(one_if(~RESULTS.c.success & (RESULTS.c.severity == "critical") & ~SET_ASIDE)).label("critical"),
             sa.func.max(one_if(~RESULTS.c.success)).label("failing"),
         )
         .outerjoin_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
@@ -134,7 +134,9 @@ def column_trend(
         return []
     measured = sa.exists().where(COLUMN_METRICS.c.verdict_id == VERDICTS.c.id, COLUMN_METRICS.c.column == column)
     parted = _parted(points, (VERDICTS.c.table == table) & measured, since)
-    failing = sa.exists().where(RESULTS.c.verdict_id == parted.c.id, RESULTS.c.column == column, ~RESULTS.c.success)
+    failing = sa.exists().where(
+        RESULTS.c.verdict_id == parted.c.id, RESULTS.c.column == column, ~RESULTS.c.success, ~SET_ASIDE
+    )
     of = COLUMN_METRICS.c
     wanted = (
         sa.select(

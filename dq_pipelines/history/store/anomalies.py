@@ -32,6 +32,7 @@ class AnomalyPoint:
     #: 0 to 1
     score: float | None = None
     note: str | None = None
+    partition: str | None = None
 
     @property
     def name(self) -> str:
@@ -52,7 +53,7 @@ def anomaly_points(
     number = sa.func.row_number().over(partition_by=RESULTS.c.check, order_by=VERDICTS.c.id.desc()).label("number")
     points = sa.select(
         VERDICTS.c.started_at, VERDICTS.c.run_id, RESULTS.c.check, RESULTS.c.column, RESULTS.c.success,
-        RESULTS.c.observed_value, number, VERDICTS.c.id,
+        RESULTS.c.observed_value, number, VERDICTS.c.id, VERDICTS.c.partition,
     ).join_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)  # fmt: skip
     points = points.where(VERDICTS.c.table == table, RESULTS.c.rule == ANOMALY, VERDICTS.c.batch != "")
     if since is not None:
@@ -73,7 +74,14 @@ def _point(row: Any) -> AnomalyPoint:
     note = observed.get("note")
     at = row.started_at
     return AnomalyPoint(
-        row.check, row.column, at, row.run_id, row.success, **numbers, note=None if note is None else str(note)
+        row.check,
+        row.column,
+        at,
+        row.run_id,
+        row.success,
+        **numbers,
+        note=None if note is None else str(note),
+        partition=row.partition,
     )
 
 

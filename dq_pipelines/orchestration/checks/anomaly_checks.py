@@ -14,6 +14,7 @@ import dagster as dg
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
+from dq_pipelines.orchestration.console_links import check_link
 from dq_pipelines.orchestration.partitions_definition import check_spec
 from dq_pipelines.project import Table
 
@@ -29,7 +30,7 @@ def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
             rule.check,
             asset_key(table.key),
             description=rule.title,
-            metadata={"rule": _as_yaml(rule), "severity": rule.severity},
+            metadata={"rule": _as_yaml(rule), "severity": rule.severity, **check_link(table.key, rule.check)},
         )
         for rule in table.anomalies
     ]
@@ -57,7 +58,7 @@ def anomaly_results(
                 passed=watched.success,
                 severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
                 description=watched.error or watched.result().anomaly_sentence,
-                metadata=_metadata(watched),
+                metadata=_metadata(watched) | check_link(table.key, watched.rule.check),
             )
 
 

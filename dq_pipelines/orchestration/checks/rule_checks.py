@@ -19,6 +19,7 @@ from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.history.store.status import is_failure
 from dq_pipelines.lake.skipped_inputs import SkippedInput
+from dq_pipelines.orchestration.console_links import check_link
 from dq_pipelines.orchestration.partitions_definition import check_spec
 from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, why_skipped
 from dq_pipelines.pipeline.bronze.unassigned_inputs import INPUTS_UNASSIGNED, sentence
@@ -56,7 +57,12 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
             description=title(rule),
             # A rule that refuses rows blocks the batch past its `mostly`. Dagster then skips downstream assets of the run.
             blocking=rule.action in ("block", "quarantine", "drop"),
-            metadata={"rule": _rule_metadata(rule), "severity": rule.severity, "on_failure": rule.action},
+            metadata={
+                "rule": _rule_metadata(rule),
+                "severity": rule.severity,
+                "on_failure": rule.action,
+                **check_link(table.key, name),
+            },
         )
         for name, rule in rules_by_check(table).items()
     ]
@@ -65,7 +71,12 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
         of_bronze += [encoding_key(table)] if guesses_encoding(table) else []
         specs += [check_spec(table, one.name, one.asset_key, description=BUILT_IN[one.name]) for one in of_bronze]
         of_silver = (ROWS_ACCOUNTED_FOR, SCHEMA_DRIFT)
-        specs += [check_spec(table, name, key, description=BUILT_IN[name], blocking=True) for name in of_silver]
+        specs += [
+            check_spec(
+                table, name, key, description=BUILT_IN[name], blocking=True, metadata=check_link(table.key, name)
+            )
+            for name in of_silver
+        ]
     return specs
 
 
@@ -173,6 +184,7 @@ class Evaluations:
             "batch": batch,
             "severity": record.severity,
             **(_counts(record) if record.changes is None else _changes(record)),
+            **check_link(self.table.key, record.check),
         }
         state = self.status.rule(record.check) if self.status is not None else None
         if state is not None:

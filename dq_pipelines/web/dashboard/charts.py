@@ -122,7 +122,7 @@ def score(found: Sequence[TrendPoint]) -> Chart:
     )
     least = min((one.worst for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
-    marks = _healthy_and_failing(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _hover_texts(found))
+    marks = _marks(found, lambda one: round(one.score, 2), _worst_of, _hover_texts(found))
     return Chart("score", "Quality score", [line, *marks], unit="%", bounds=bounds)
 
 
@@ -219,8 +219,11 @@ def rule(found: Sequence[RuleTrendPoint]) -> Chart:
     has_counts = any(one.unexpected_count is not None for one in found)
     texts = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
     if not has_counts:
-        marks = _healthy_and_failing(
-            found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, texts
+        marks = _marks(
+            found,
+            lambda one: round(100 * (1 - one.failed / one.runs)),
+            lambda one: "failing" if one.failed else "healthy",
+            texts,
         )
         return Chart("rule", "Runs that met the rule", marks, unit="%", bounds=(-4, 104))
     met = [one.unexpected_count if not one.failed else None for one in found]
@@ -232,46 +235,47 @@ def rule(found: Sequence[RuleTrendPoint]) -> Chart:
 
 
 def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
-    """One metric with its expected band, and its anomalies."""
-    x = [_time(point.at) for point in points]
-    banded = [point for point in points if point.lower is not None and point.upper is not None]
+    """One metric with its expected band, and its anomalies: by partition where each has one point, else over time."""
+    names = [point.partition for point in points]
+    by_run = len(points) > 1 and None not in names and len(set(names)) == len(names)
+    shown = sorted(points, key=lambda point: _natural(point.partition or "")) if by_run else points
+
+    def x(some: Sequence[AnomalyPoint]) -> list[str]:
+        return [point.partition or "" if by_run else _time(point.at) for point in some]
+
+    banded = [point for point in shown if point.lower is not None and point.upper is not None]
     band = Series(
-        "expected", "band", "soft", [_time(point.at) for point in banded],
-        [point.upper for point in banded], [point.lower for point in banded],
-    )  # fmt: skip
-    texts = [point.note or "" for point in points]
-    line = Series("value", "line", "line1", x, [point.value for point in points], text=texts)
-    out = [point for point in points if not point.success]
-    marks = [
-        Series(
-            "anomaly",
-            "mark",
-            "failing",
-            [_time(p.at) for p in out],
-            [p.value for p in out],
-            text=[p.note or "" for p in out],
-        )
-    ]
-    return Chart(
-        f"anomaly-{number}",
-        points[-1].name[:1].upper() + points[-1].name[1:],
-        [*([band] if banded else []), line, *(marks if out else [])],
+        "expected", "band", "soft", x(banded), [point.upper for point in banded], [point.lower for point in banded]
     )
+    texts = [point.note or "" for point in shown]
+    line = Series("value", "line", "line1", x(shown), [point.value for point in shown], text=texts)
+    out = [point for point in shown if not point.success]
+    marks = Series(
+        "anomaly", "mark", "failing", x(out), [point.value for point in out], text=[point.note or "" for point in out]
+    )
+    title = points[-1].name[:1].upper() + points[-1].name[1:]
+    note = f"{_number(points[0].value)} in the only batch of this time range" if len(points) == 1 else ""
+    series = [line, *([band] if banded else []), *([marks] if out else [])]
+    return Chart(f"anomaly-{number}", title, series, note, by_run=by_run)
 
 
-def _healthy_and_failing(
-    found: Sequence[Any], value: Callable[[Any], Any], is_failing: Callable[[Any], bool], texts: Sequence[str]
+def _marks(
+    found: Sequence[Any], value: Callable[[Any], Any], kind: Callable[[Any], str], texts: Sequence[str]
 ) -> list[Series]:
-    """Two series of marks, which differ in shape and colour."""
+    """Marks of healthy, warning and failing points, which differ in shape and colour."""
     shown = []
-    for name, tone in (("healthy", "healthy"), ("failing", "failing")):
-        some = [(one, said) for one, said in zip(found, texts, strict=True) if is_failing(one) == (name == "failing")]
+    for name in ("healthy", "warning", "failing"):
+        some = [(one, said) for one, said in zip(found, texts, strict=True) if kind(one) == name]
         if some:
             at = _times([one for one, _ in some])
             shown.append(
-                Series(name, "mark", tone, at, [value(one) for one, _ in some], text=[said for _, said in some])
+                Series(name, "mark", name, at, [value(one) for one, _ in some], text=[said for _, said in some])
             )
     return shown
+
+
+def _worst_of(one: TrendPoint) -> str:
+    return "failing" if one.bad else "warning" if one.failed else "healthy"
 
 
 def _times(found: Iterable[Any]) -> list[str]:
@@ -294,9 +298,14 @@ def _span(one: Any) -> str:
 
 def _hover_texts(found: Sequence[TrendPoint]) -> list[str]:
     return [
-        f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in"
-        for one in found
+        f"{_span(one)}: {_said_of(one)}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in" for one in found
     ]
+
+
+def _said_of(one: TrendPoint) -> str:
+    if one.bad:
+        return f"{one.bad} failing"
+    return f"{one.failed} with warnings" if one.failed else "healthy"
 
 
 def _hover_text_of_column(one: ColumnTrendPoint) -> str:

@@ -129,8 +129,9 @@ class Served:
         return f"{self.base}/tables/{_path(key)}{'?' if query else ''}{query}"
 
     def dagster_asset(self, key: str) -> str:
-        """The table's page in Dagster; "" for a reader without access to it."""
-        return "" if self.dagster is None else f"{self.dagster}/assets/{_path(key)}"
+        """The table's page in Dagster; "" where Dagster is not served, or for a reader without access to it."""
+        is_served = self.dagster is not None and (self.dagster or self.has_runs)
+        return f"{self.dagster}/assets/{_path(key)}" if is_served else ""
 
     def rule(self, key: str, check: str) -> str:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.series import latest
 from dq_pipelines.history.store.metrics import ColumnMetrics
@@ -41,7 +42,8 @@ class ColumnLine:
             mean = f", mean {self._shown(of.mean)}" if of.mean is not None else ""
             return f"{self._shown(of.min)} to {self._shown(of.max)}{mean}"
         if of.min_length is not None and of.max_length is not None:
-            return f"{of.min_length:,} to {of.max_length:,} characters"
+            lengths = f"{of.min_length:,} to " if of.min_length != of.max_length else ""
+            return f"{lengths}{counted(of.max_length, 'character')}"
         return ""
 
     def _shown(self, value: float) -> str:
@@ -49,7 +51,7 @@ class ColumnLine:
         if self.type.startswith("date"):
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
             return moment.strftime("%Y-%m-%d" if self.type == "date" else "%Y-%m-%d %H:%M")
-        return f"{value:,.6g}"
+        return f"{value:,.4f}".rstrip("0").rstrip(".") if 1e-4 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
 @dataclass(frozen=True)

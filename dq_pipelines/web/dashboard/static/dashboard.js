@@ -41,7 +41,9 @@
   function runs(x, wide) {
     const step = Math.max(1, Math.ceil(x.length / (wide ? 8 : 4))), near = Date.parse(x[x.length - 1]) - Date.parse(x[0]) < 2 * 86400e3;
     const shown = x.map((_, place) => place).filter((place) => place % step === 0);
-    return { type: "linear", tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(wide ? 0 : 5, 10)) };
+    /* A few bars stay narrow, in the middle. */
+    const range = x.length < 4 ? { range: [-1.5, x.length + 0.5] } : {};
+    return { type: "linear", ...range, tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(wide ? 0 : 5, 10)) };
   }
 
   /* A narrow chart stacks its legend, and needs extra height for it. */
@@ -58,17 +60,19 @@
   }
 
   /* Names of runs at equal distances, with as many labels as fit. */
-  function named(x, wide) {
-    const step = Math.max(1, Math.ceil(x.length / (wide ? 12 : 6)));
-    return { type: "category", categoryorder: "array", categoryarray: x, tickvals: x.filter((_, place) => place % step === 0), tickangle: "auto" };
+  function named(x, width) {
+    const longest = Math.max(1, ...x.map((name) => name.length)), fit = Math.max(1, Math.floor((width - 60) / (8 * longest + 10)));
+    const step = Math.ceil(x.length / fit);
+    return { type: "category", categoryorder: "array", categoryarray: x, tickvals: x.filter((_, place) => place % step === 0), tickangle: 0 };
   }
 
-  function layout(chart, wide) {
+  function layout(chart, width) {
+    const wide = width > 500;
     const axis = { color: colour("soft"), gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true };
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
     if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
     const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
-    const places = chart.horizontal ? { ...axis, type: "category" } : chart.by_run ? { ...axis, ...named([...new Set(chart.series.flatMap((series) => series.x))], wide) } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...wideEnough(chart) };
+    const places = chart.horizontal ? { ...axis, type: "category" } : chart.by_run ? { ...axis, ...named([...new Set(chart.series.flatMap((series) => series.x))], width) } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...wideEnough(chart) };
     return {
       autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
@@ -85,7 +89,7 @@
     for (const block of document.querySelectorAll("script.chart-data")) {
       const target = document.getElementById(block.dataset.for), chart = JSON.parse(block.textContent);
       const shown = chart.series.flatMap((series) => traces(series, chart));
-      Plotly.react(target, shown, layout(chart, target.clientWidth > 500), { displayModeBar: false, responsive: true, scrollZoom: false });
+      Plotly.react(target, shown, layout(chart, target.clientWidth), { displayModeBar: false, responsive: true, scrollZoom: false });
     }
   }
 
