@@ -58,7 +58,7 @@ def silver_origins(table: Table, columns: Iterable[str]) -> dict[str, list[Colum
 
 @lru_cache(maxsize=4096)
 def columns_of(expression: str) -> tuple[str, ...]:
-    """The columns that a SQL expression names, each once, in order; none for one that sqlglot cannot parse."""
+    """The columns that a SQL expression names, each once; none for one that sqlglot cannot parse."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError

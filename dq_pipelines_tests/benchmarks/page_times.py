@@ -69,6 +69,7 @@ def _stores(folder: Path, tables: int, verdicts: int) -> Stores:
 def times(folder: Path, tables: int, verdicts: int) -> list[tuple[str, float, float | None, bool]]:
     """By page: CPU seconds at first and then, and whether it is right; before them, the warm-up."""
     from dq_pipelines.web.dashboard import Site
+    from dq_pipelines.web.dashboard.table_page import TABS
 
     stores, config = _stores(folder, tables, verdicts), str(folder / "assets_config")
     Site(stores, config).lake.now([f"silver/t{number}" for number in range(tables)])
@@ -78,7 +79,10 @@ def times(folder: Path, tables: int, verdicts: int) -> list[tuple[str, float, fl
     for name, path, is_right in (
         ("Overview", "/dashboard/", lambda text: f"{tables:,} of {tables:,} tables need attention" in text),
         ("Overview, a domain", "/dashboard/?domain=d01&sort=score", lambda text: "Show all tables" in text),
+        ("Catalog", "/dashboard/catalog", lambda text: "<svg" in text),
+        ("Catalog, a domain by name", "/dashboard/catalog?domain=d01&sort=table", lambda text: "Show all tables" in text),
         ("Table", "/dashboard/tables/silver/t1", lambda text: "silver/t1" in text),
+        *((f"Table, {tab}", f"/dashboard/tables/silver/t1?tab={tab}", lambda text: "silver/t1" in text) for tab in TABS),
         ("Rule", "/dashboard/tables/silver/t1/rules/check_1", lambda text: "expect_1" in text),
         ("`/api/v1/tables?limit=1000`", "/api/v1/tables?limit=1000", lambda text: len(json.loads(text)["items"]) >= min(tables, 1000)),
         ("`/api/v1/quality/scores`", "/api/v1/quality/scores", lambda text: len(json.loads(text)["tables"]) == tables),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from dq_pipelines.config.cron import problem
+from dq_pipelines.config.cron import next_tick, problem
 
 GOOD = (
     "0 2 * * *",
@@ -50,3 +52,12 @@ def test_dagster_takes_what_we_take(text: str) -> None:
 @pytest.mark.parametrize("text", BAD)
 def test_no_schedule(text: str) -> None:
     assert problem(text) == BAD[text]
+
+
+@pytest.mark.parametrize("schedule", [*GOOD, "* * * * *", "*/7 3-5 * 2 *", "0 0 1 * 1"])
+def test_the_next_tick_is_dagsters(schedule: str) -> None:
+    from dagster._utils.schedules import cron_string_iterator
+
+    for at in (datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC), datetime(2027, 12, 31, 4, 30, tzinfo=UTC)):
+        wanted = next(tick for tick in cron_string_iterator(at.timestamp(), schedule, "UTC") if tick > at)
+        assert next_tick(schedule, at) == wanted, (schedule, at)

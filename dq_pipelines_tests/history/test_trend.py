@@ -30,7 +30,7 @@ def result(
     **more: object,
 ) -> ResultRecord:
     score = 1.0 if fails is None else 1 - fails / 10
-    given = {"element_count": 10, "missing_count": 0, "unexpected_count": fails, "score": score}
+    given = {"element_count": 10, "missing_count": 0, "unexpected_count": fails, "score": score, "action": "warn"}
     return ResultRecord(check, rule or check, column, severity, not fails, False, **given | more)  # type: ignore[arg-type]
 
 
@@ -49,12 +49,13 @@ def test_few_runs_are_a_point_each(history: History) -> None:
     history.record(verdict(0, result("x"), result("y")))
     history.record(verdict(1, result("x", fails=5), result("y"), result("rows_accounted_for", fails=None)))
     history.record(verdict(2, result("x"), result("y"), blocked=True))
+    history.record(verdict(3, result("x", fails=5, action="quarantine"), result("y")))
     found = trend(history, ["silver/t"], points=10)
     assert [(one.runs, one.bad, one.failed, one.blocked, one.score) for one in found] == [
-        (1, 0, 0, 0, 100.0), (1, 1, 1, 0, 75.0), (1, 1, 1, 1, 100.0),
+        (1, 0, 0, 0, 100.0), (1, 1, 1, 0, 75.0), (1, 1, 1, 1, 100.0), (1, 0, 1, 0, 75.0),
     ]  # fmt: skip
-    assert [one.until for one in found] == [BEGAN + timedelta(days=day) for day in range(3)]
-    assert [one.run_id for one in found] == ["r-0", "r-1", "r-2"]
+    assert [one.until for one in found] == [BEGAN + timedelta(days=day) for day in range(4)]
+    assert [one.run_id for one in found] == ["r-0", "r-1", "r-2", "r-3"]
     assert trend(history, ["silver/t"], since=BEGAN + timedelta(days=1, hours=1))[0].run_id == "r-2"
 
 
@@ -83,12 +84,15 @@ def test_replays_and_looks_at_what_stands_are_no_points(history: History) -> Non
 
 def test_a_column_and_which_of_its_runs_were_bad(history: History) -> None:
     for day in range(6):
-        history.record(verdict(day, result("x", fails=int(day == 4)), result("y", fails=int(day == 5), column="b")))
+        refused = result("z", fails=int(day == 1), action="quarantine")
+        results = (result("x", fails=int(day == 4)), result("y", fails=int(day == 5), column="b"), refused)
+        history.record(verdict(day, *results, partition=f"p-{day}"))
     found = column_trend(history, "silver/t", "a", points=3)
     assert [(one.runs, one.bad, one.mean, one.lowest, one.highest) for one in found] == [
         (2, 0, 0.5, 0.0, 1.0), (2, 0, 2.5, 2.0, 3.0), (2, 1, 4.5, 4.0, 5.0),
     ]  # fmt: skip
     assert [(one.outlier_count, one.count, one.null_count) for one in found] == [(1, 20, 2), (2, 20, 2), (3, 20, 2)]
+    assert [one.partition for one in found] == ["p-1", "p-3", "p-5"]
     assert column_trend(history, "silver/t", "none") == []
 
 
@@ -122,19 +126,20 @@ def test_the_last_runs(history: History) -> None:
     for day in range(5):
         history.record(verdict(day, result("x", fails=day), result("y", severity="warning") if day else result("y")))
     kinds: list[dict[str, Any]] = [
-        {"action": "drop"}, {"action": "warn"}, {"blocks": True}, {"error": "no"}, {"unexpected_count": None},
+        {"action": "drop"}, {"action": "warn"}, {"action": "quarantine", "blocks": True},
+        {"action": "quarantine", "error": "no"}, {"action": None, "unexpected_count": None}, {"action": None},
     ]  # fmt: skip
     for number, more in enumerate(kinds):
         history.record(verdict(number, replace(result("x", fails=1), **more), table="gold/kinds"))
         [state] = latest_status(history, "gold/kinds").rules  # type: ignore[union-attr]
         assert [one.status for one in last_runs(history, ["gold/kinds"], 1)] == [
-            "warning" if number == 0 else "failing"
+            "warning" if number in (0, 5) else "failing"
         ], "the same as of the rule, but for a verdict that says itself whether it is blocked"
-        assert state.status == ("warning" if number == 0 else "blocked" if number == 2 else "failing")
+        assert state.status == ("warning" if number in (0, 5) else "blocked" if number == 2 else "failing")
     history.record(verdict(5, table="gold/other"))
     found = last_runs(history, ["silver/t"], 2)
     assert [(one.run_id, one.failed, one.critical, one.rules, one.score) for one in found] == [
-        ("r-4", 1, 0, 2, 80.0), ("r-3", 1, 0, 2, 85.0),
+        ("r-4", 1, 1, 2, 80.0), ("r-3", 1, 1, 2, 85.0),
     ]  # fmt: skip
     assert [one.table for one in last_runs(history, limit=2)] == ["gold/other", "gold/kinds"]
     assert last_runs(history, ["gold/other"])[0].score == 100.0

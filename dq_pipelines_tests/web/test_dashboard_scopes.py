@@ -127,7 +127,7 @@ def test_a_hidden_table_looks_like_a_missing_one(client: TestClient, keys: dict[
         answer = client.get(f"/dashboard/tables/silver/{name}", headers=keys["tom"])
         return Page.of(answer.text).text.partition("Not found ")[2].partition(" Back to the overview")[0]
 
-    assert said("flights") == "There is no run of a table silver/flights that you may view (nearest: silver/sales)."
+    assert said("flights") == "There is no table silver/flights that you may view (nearest: silver/sales)."
     assert said("flights").replace("flights", "flighty") == said("flighty")
 
 
@@ -272,6 +272,6 @@ def test_the_last_runs_are_of_what_is_seen_however_many_others_there_were(
         shop.history.record(
             VerdictRecord("silver/gone", f"b-{number}", f"r-{number}", datetime.now(UTC), 1, 1, 1, 0, 0, False)
         )
-    runs = re.search(r'id="runs-.*', text(client, "/dashboard/tables/silver/sales", keys["tom"]), re.DOTALL)
+    runs = re.search(r'id="runs".*', text(client, "/dashboard/tables/silver/sales?tab=batches", keys["tom"]), re.DOTALL)
     assert runs is not None
     assert last.run_id[:8] in runs[0]
