@@ -14,6 +14,7 @@ from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.dagster_client.launching import Launch
 from dq_pipelines.web.dashboard.page_server import PageServer
 from dq_pipelines.web.dashboard.pages import SECTIONS
+from dq_pipelines.web.dashboard.table_page import TABS
 from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart
 from dq_pipelines_tests.web.conftest import bad_day, build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting
@@ -22,7 +23,7 @@ from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-BETWEEN = "expect_column_values_to_be_between__amount"
+BETWEEN = "amount__between"
 USERS = {
     "adam": [Grant(Role.ADMIN)],
     "stella": [Grant(Role.STEWARD)],
@@ -32,7 +33,8 @@ USERS = {
 #: By route, the addresses that stand for it; `{run}` is the id of a run. A part of a page has none.
 PATHS = {
     "/": ("/", "/?status=failing&sort=score"),
-    "/tables/{layer}/{name}": ("/tables/silver/sales", "/tables/gold/by_shop"),
+    "/catalog": ("/catalog",),
+    "/tables/{layer}/{name}": ("/tables/gold/by_shop", *(f"/tables/silver/sales?tab={tab}" for tab in TABS)),
     "/tables/{layer}/{name}/rules/{check}": (f"/tables/silver/sales/rules/{BETWEEN}",),
     "/runs": ("/runs", "/runs?status=failed"),
     "/runs/{id}": ("/runs/{run}",),

@@ -60,9 +60,9 @@ def found(client: TestClient, text: str, **headers: str) -> set[str]:
     return {link.removeprefix(start) for link in Page.of(answer.text).links if link.startswith(start)}
 
 
-AMOUNT = "sales/rules/expect_column_values_to_be_between__amount"
-RATE = "sales_tax/rules/expect_column_values_to_be_between__rate"
-DELAY = "flights/rules/expect_column_values_to_be_between__delay"
+AMOUNT = "sales/rules/amount__between"
+RATE = "sales_tax/rules/rate__between"
+DELAY = "flights/rules/delay__between"
 
 
 @pytest.mark.parametrize(

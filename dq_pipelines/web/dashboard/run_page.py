@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,9 @@ from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.project import Project, Table
+from dq_pipelines.project.check_titles import check_title, check_titles
 from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.rules.core.check_names import renamed
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dagster_client.run_tables import may, tables_of
@@ -29,8 +32,9 @@ class RuleLine:
     """One rule in this run."""
 
     check: str
+    #: what it demands, in words
+    title: str
     rule: str
-    column: str
     severity: str
     #: its result: `passed`, `unexpected_count`, `element_count`; empty before there is one
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +71,12 @@ class TableLine:
     #: why it failed
     said: str = ""
 
+    @property
+    def not_met(self) -> str:
+        """How many rules failed so far, in words; "" for none."""
+        count = sum(rule.status not in ("wait", "passed") for rule in self.rules)
+        return f"{counted(count, 'rule')} not met" if count else ""
+
 
 @dataclass(frozen=True)
 class RunPage:
@@ -74,6 +84,7 @@ class RunPage:
 
     run: dg.DagsterRun
     started_at: float | None
+    ended_at: float | None
     tables: Sequence[TableLine]
     status: str
     #: why it ended
@@ -91,6 +102,17 @@ class RunPage:
     @property
     def word(self) -> str:
         return RUNS.get(self.status, ("", self.status.replace("_", " ").lower()))[1]
+
+    @property
+    def began(self) -> datetime | None:
+        return None if self.started_at is None else datetime.fromtimestamp(self.started_at, UTC)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None until it has ended."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(self.ended_at - self.started_at, 0.0)
 
     @property
     def job(self) -> str:
@@ -122,6 +144,7 @@ def _page(record: RunRecord, words: Sequence[Mapping[str, Any]], rights: Rights,
     return RunPage(
         run=run,
         started_at=record.start_time,
+        ended_at=record.end_time,
         tables=[_table(name, project, said) for name, said in by_name.items()],
         status=run.status.value,
         said=next((word["said"] for word in reversed(statuses) if word.get("said")), ""),
@@ -141,18 +164,23 @@ def _table(name: str, project: Project, words: Sequence[Mapping[str, Any]]) -> T
 
 
 def _rules(table: Table | None, progress: Mapping[str, Any], words: Sequence[Mapping[str, Any]]) -> list[RuleLine]:
-    """The table's own rules in order, then the results of default checks."""
-    results = {word["check"]: word for word in words if word["type"] == "check"}
+    """The table's own rules in order, those that are not met first; then the results of default checks."""
+    results = {renamed(word["check"]): word for word in words if word["type"] == "check"}
     known = rules_by_check(table) if table is not None else {}
-    passed, failing = progress.get("passed", {}), progress.get("failing", {})
+    titles = check_titles(table)
+    passed, failing = (
+        {renamed(name): one for name, one in progress.get(of, {}).items()} for of in ("passed", "failing")
+    )
     lines = [
         RuleLine(
-            check, str(rule.type), rule.column_label or "", rule.severity,
+            check, titles[check], str(rule.type), rule.severity,
             results.get(check) or ({"passed": passed[check]} if check in passed else {}), failing.get(check, 0),
         )
         for check, rule in known.items()
     ]  # fmt: skip
     others = [
-        RuleLine(check, check, "", word["severity"], word) for check, word in results.items() if check not in known
+        RuleLine(check, check_title(titles, check, check, None), check, word["severity"], word)
+        for check, word in results.items()
+        if check not in known
     ]
-    return [*lines, *others]
+    return sorted([*lines, *others], key=lambda line: line.status in ("wait", "passed"))

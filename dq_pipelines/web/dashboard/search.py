@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.rules.core.titles import title
 from dq_pipelines.web.dashboard.listing import owners_of, tags_of
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
 
@@ -42,10 +43,11 @@ class ColumnHit:
 
 @dataclass(frozen=True)
 class RuleHit:
-    """A rule whose check, type or column has the words."""
+    """A rule whose title, type or column has the words."""
 
     table: str
     check: str
+    title: str
     type: str
     column: str
 
@@ -95,7 +97,7 @@ def search(visit: RequestContext, text: str, runs: Sequence[str] = ()) -> Search
         text,
         _best(words, ((one, (one.key, *_about(one))) for one in map(_table_hit, tables))),
         _best(words, ((one, (one.column, one.description, one.table)) for one in _columns(tables))),
-        _best(words, ((one, (one.check, one.type, one.column, one.table)) for one in _rules(tables))),
+        _best(words, ((one, (one.title, one.type, one.column, one.table)) for one in _rules(tables))),
         runs if words else (),
     )
 
@@ -153,4 +155,4 @@ def _columns(tables: Iterable[Table]) -> Iterator[ColumnHit]:
 def _rules(tables: Iterable[Table]) -> Iterator[RuleHit]:
     for table in tables:
         for check, rule in rules_by_check(table).items():
-            yield RuleHit(table.key, check, str(rule.type), rule.column_label or "")
+            yield RuleHit(table.key, check, title(rule), str(rule.type), rule.column_label or "")

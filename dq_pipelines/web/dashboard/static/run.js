@@ -46,7 +46,7 @@
     const made = document.createElement("tr");
     made.dataset.check = check;
     made.dataset.severity = severity;
-    made.append(element("td", "result", ""), element("td", "code", check), element("td", "code", ""), element("td", "found", ""));
+    made.append(element("td", "result", ""), element("td", "", check), element("td", "found", ""));
     of.querySelector("tbody").append(made);
     return made;
   }
@@ -54,6 +54,8 @@
   function judge(line, passed, fails) {
     const level = passed ? "passed" : (fails === undefined ? line.dataset.severity === "critical" : fails) ? "failing" : "warning", cell = line.querySelector(".result");
     if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
+    const of = line.closest(".run-table"), count = of.querySelectorAll("td.result .failing, td.result .warning").length;
+    of.querySelector(".not-met").textContent = count ? count + (count === 1 ? " rule" : " rules") + " not met" : "";
   }
 
   const HANDLERS = {
@@ -102,6 +104,41 @@
       if (count !== undefined) line.querySelector(".found").textContent = number(count) + (word.element_count ? " of " + number(word.element_count) : "") + " rows";
     },
   };
+
+  /* The log is read when it is opened, and followed while the run is under way. */
+  const log = document.getElementById("log");
+
+  function logLine(event) {
+    const made = element("li", event.level === "ERROR" || event.level === "CRITICAL" ? "bad" : "", "");
+    made.append(element("time", "soft", event.at.slice(11, 19)), " ", element("span", "code", event.step || ""), " ", event.message + (event.error ? " " + event.error : ""));
+    return made;
+  }
+
+  const PAGE = 200;
+  let cursor = "", reading = false;
+
+  async function readLog() {
+    if (!log.open || reading) return;
+    reading = true;
+    const status = log.querySelector("[role=status]");
+    let wait = 3000;
+    try {
+      const query = "?level=INFO&limit=" + PAGE + (cursor ? "&cursor=" + encodeURIComponent(cursor) : "");
+      const answer = await fetch(log.dataset.url + query, { headers: { Accept: "application/json" } });
+      const page = await answer.json();
+      if (!answer.ok) throw new Error(page.detail || page.title);
+      log.querySelector("ol").append(...page.items.map(logLine));
+      status.textContent = log.querySelector("li") ? "" : "Nothing is logged yet.";
+      cursor = page.next;
+      wait = page.next === null ? null : page.items.length === PAGE ? 0 : 3000;
+    } catch (error) {
+      status.textContent = error.message;
+    }
+    reading = false;
+    if (wait !== null) setTimeout(readLog, wait);
+  }
+
+  log.addEventListener("toggle", () => { if (cursor !== null) readLog(); });
 
   function listen() {
     const events = new EventSource(run.dataset.events + "?after=" + run.dataset.last);
