@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -24,7 +25,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("br
 
 SALES = "/dashboard/tables/silver/sales?column=amount"
 RULE = "/dashboard/tables/silver/sales/rules/amount__between"
-PATHS = ("/dashboard/", SALES, RULE, "/dashboard/none")
+CATALOG = "/dashboard/catalog"
+TABS = [
+    f"{SALES}?tab={tab}" for tab in ("rules", "data", "lineage", "batches", "quarantine", "metrics", "yaml", "history")
+]
+PATHS = ("/dashboard/", CATALOG, SALES, *TABS, RULE, "/dashboard/none")
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,46 @@ def test_failing_rows_are_reachable_by_keyboard(browser: Browser, address: str) 
     assert rows.count() == 2
     assert "b.csv:2" in rows.first.inner_text()
     assert page.evaluate("document.querySelectorAll('main img').length") == 0
+    context.close()
+
+
+def test_tables_in_the_picture_are_reachable_by_keyboard(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    page, _ = opened(context, f"{address}{CATALOG}")
+    page.locator("[aria-label='Picture of the lineage']").focus()
+    for key in ("silver/sales", "silver/shops", "gold/by_shop"):
+        page.keyboard.press("Tab")
+        told = page.evaluate(
+            """() => { const one = document.activeElement, box = getComputedStyle(one.querySelector('rect'));
+            return [one.getAttribute('href'), box.strokeWidth, one.getAttribute('aria-label')]; }"""
+        )
+        assert told[:2] == [f"/dashboard/tables/{key}", "3px"]
+        assert told[2].startswith(key)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{told[0]}")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", [CATALOG, *TABS])
+def test_texts_of_tabs_have_contrast(
+    browser: Browser, address: str, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(viewport=DESKTOP, color_scheme=scheme)  # type: ignore[arg-type]
+    page, _ = opened(context, f"{address}{path}")
+    assert page.evaluate(_FAINT) == []
+    context.close()
+
+
+def test_tabs_need_no_script(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{address}{SALES}")
+    page.get_by_role("link", name="Rules").click()
+    page.wait_for_url("**?tab=rules")
+    page.get_by_role("link", name="amount is at least 0").click()
+    page.wait_for_url(f"**{RULE}")
+    assert page.locator("h1").inner_text().endswith("amount is at least 0")
     context.close()
 
 

@@ -50,7 +50,7 @@ def test_a_long_history_has_no_more_points_and_queries_than_a_short_one(path: st
     for chart in drawn:
         assert all(len(series["x"]) <= most for series in chart["series"])
     # Of 3,000 runs each is in a point.
-    told = [text for chart in drawn for series in chart["series"] if series["name"] in ("healthy", "failing", "met", "silver/t0")
+    told = [text for chart in drawn for series in chart["series"] if series["name"] in ("healthy", "warning", "failing", "good", "bad", "met", "silver/t0")
             for text in series["text"]]  # fmt: skip
     counts = [int(found[1].replace(",", "")) for text in told if (found := re.match(r"([\d,]+) runs", text))]
     assert sum(counts) % (3_000 // tables) == 0 < sum(counts)

@@ -48,7 +48,7 @@ class Links(Protocol):
 
     def table(self, key: str, tab: str = "", **more: str | None) -> str: ...
 
-    def dagster_asset(self, key: str) -> str: ...
+    def dagster_asset(self, key: str, check: str = "") -> str: ...
 
     def rule(self, key: str, check: str) -> str: ...
 
@@ -128,10 +128,11 @@ class Served:
         query = urlencode({name: value for name, value in {"tab": tab, **more}.items() if value})
         return f"{self.base}/tables/{_path(key)}{'?' if query else ''}{query}"
 
-    def dagster_asset(self, key: str) -> str:
-        """The table's page in Dagster; "" where Dagster is not served, or for a reader without access to it."""
+    def dagster_asset(self, key: str, check: str = "") -> str:
+        """The page of a table or of its check in Dagster; "" where it is not served, or for a reader without access to it."""
         is_served = self.dagster is not None and (self.dagster or self.has_runs)
-        return f"{self.dagster}/assets/{_path(key)}" if is_served else ""
+        query = f"?{urlencode({'view': 'checks', 'checkDetail': check})}" if check else ""
+        return f"{self.dagster}/assets/{_path(key)}{query}" if is_served else ""
 
     def rule(self, key: str, check: str) -> str:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
@@ -180,7 +181,7 @@ class OnePage:
     def table(self, key: str, tab: str = "", **more: str | None) -> str:
         return f"#{slug(key)}"
 
-    def dagster_asset(self, key: str) -> str:
+    def dagster_asset(self, key: str, check: str = "") -> str:
         return ""
 
     def rule(self, key: str, check: str) -> str:

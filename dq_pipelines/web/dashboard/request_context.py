@@ -14,6 +14,7 @@ from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
 from dq_pipelines.project.check_titles import check_title, check_titles
+from dq_pipelines.rules.core.check_names import check_name
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
@@ -99,6 +100,11 @@ class RequestContext:
     def title(self, key: str, result: ResultRecord) -> str:
         """What the rule of a result demands, in words."""
         return check_title(self.titles(key), result.check, result.rule, result.column)
+
+    def title_of_reason(self, key: str, rule_type: str, column: str | None) -> str:
+        """What the rule that refused rows demands, in words."""
+        check = check_name(rule_type, column.split(", ") if column else ())
+        return check_title(self.titles(key), check, rule_type, column)
 
     @cached_property
     def _titles(self) -> dict[str, dict[str, str]]:
