@@ -93,8 +93,8 @@ def test_recording_again_replaces_the_metrics(history: History) -> None:
     history.record(verdict("b-1"))
     history.record(verdict("b-1"))
     assert values(history, "mean", "amount") == [5.0]
-    assert columns_measured(history, "silver/orders") == ["name", "amount"]
-    assert columns_measured(history, "silver/other") == []
+    assert columns_measured(history, "silver/orders") == {"name": False, "amount": True}
+    assert columns_measured(history, "silver/other") == {}
 
 
 def test_a_verdict_keeps_its_metrics_as_a_line() -> None:

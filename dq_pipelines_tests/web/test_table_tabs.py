@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from dq_pipelines.project import Table
 from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Editing
 from dq_pipelines.project.files import mark_of, table_files
@@ -116,27 +116,26 @@ def test_a_table_that_never_ran_has_a_page(shop: Workshop) -> None:
     assert "Nothing has been published yet." in data
 
 
-def table(silver: str) -> Table:
-    import tempfile
-    from pathlib import Path
-
-    shop = Workshop(Path(tempfile.mkdtemp()))
-    shop.table("t", f'source: {{type: csv, path: "x.csv"}}\nsilver: {silver}')
-    return shop.project.tables["t"]
-
-
 @pytest.mark.parametrize(
     ("silver", "wanted"),
     [
         ("{keys: [id], columns: {id: int64}}", "speed"),
         ("{rules: [{type: expect_column_values_to_be_unique, column: speed}]}", "size"),
         ("{rules: [{type: expect_column_mean_to_be_between, column: size, min_value: 1}]}", "size"),
+        ("{rules: [{type: expect_column_value_lengths_to_be_between, column: name, min_value: 1}]}", "speed"),
         ("{anomalies: [{metric: mean, column: weight}]}", "weight"),
+        ("{anomalies: [{metric: null_share, column: name}]}", "speed"),
         ("{keys: [id], rules: [{type: expect_column_values_to_be_between, column: id, min_value: 1}]}", "speed"),
         ("{rules: [{type: expect_column_values_to_be_between, column: gone, min_value: 1}]}", "speed"),
+        ("{columns: {speed: datetime}}", "size"),
     ],
 )
-def test_the_first_column_is_a_measure_and_no_key(silver: str, wanted: str) -> None:
-    assert first_column(table(silver), ["id", "speed", "size", "weight"]) == wanted
-    assert first_column(table(silver), ["id"]) == "id"
-    assert first_column(table(silver), []) is None
+def test_the_first_column_is_a_measure_and_no_key(tmp_path: Path, silver: str, wanted: str) -> None:
+    shop = Workshop(tmp_path)
+    shop.table("t", f'source: {{type: csv, path: "x.csv"}}\nsilver: {silver}')
+    table, columns = shop.project.tables["t"], ["id", "shop_id", "name", "speed", "size", "weight"]
+    assert first_column(table, columns, set(columns) - {"name"}) == wanted
+    assert first_column(table, ["id", "name"], {"id"}) == "name", "no chart at all, rather than one of a key"
+    assert first_column(table, ["id"], {"id"}) == "id"
+    assert first_column(table, [], set()) is None
+    assert first_column(None, columns, set(columns) - {"name"}) == "speed"

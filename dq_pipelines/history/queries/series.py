@@ -181,15 +181,16 @@ def _measured(names: Iterable[str], values: Iterable[Any]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True) if value is not None}
 
 
-def columns_measured(history: History, table: str) -> list[str]:
-    """Returns the columns with metrics in a table's last measured batch, in the order of the table."""
+def columns_measured(history: History, table: str) -> dict[str, bool]:
+    """Returns the columns with metrics in a table's last measured batch, in the order of the table; whether each has a mean."""
     if not history.is_begun:
-        return []
+        return {}
     last = sa.select(sa.func.max(BATCH_METRICS.c.verdict_id)).join_from(BATCH_METRICS, VERDICTS)
     last = last.where(VERDICTS.c.table == table, ~VERDICTS.c.blocked, *ON_SINGLE_BATCHES)
-    wanted = sa.select(COLUMN_METRICS.c.column).where(COLUMN_METRICS.c.verdict_id == last.scalar_subquery())
+    wanted = sa.select(COLUMN_METRICS.c.column, COLUMN_METRICS.c.mean.is_not(None).label("has_mean"))
+    wanted = wanted.where(COLUMN_METRICS.c.verdict_id == last.scalar_subquery())
     with history.engine.connect() as connection:
-        return list(connection.execute(wanted.order_by(COLUMN_METRICS.c.place)).scalars())
+        return {row.column: row.has_mean for row in connection.execute(wanted.order_by(COLUMN_METRICS.c.place))}
 
 
 @dataclass(frozen=True)

@@ -97,11 +97,12 @@ def metrics_tab(of: TableVisit) -> MetricsTab:
     """The metrics of the column that the address names; of an unknown one, those of the first."""
     visit, asked = of.visit, of.asked.get("column")
     columns = columns_measured(visit.history, of.key)
-    chosen = asked if asked in columns else first_column(of.page.table, columns)
+    with_mean = {name for name, has_mean in columns.items() if has_mean}
+    chosen = asked if asked in columns else first_column(of.page.table, list(columns), with_mean)
     measured = column_trend(visit.history, of.key, chosen, points=POINTS, since=visit.since) if chosen else []
     held = anomaly_points(visit.history, of.key, since=visit.since, limit=POINTS)
     watched = [charts.anomaly(points, number) for number, points in enumerate(held)]
-    return MetricsTab(columns, chosen, charts.column(measured, chosen) if chosen else [], watched)
+    return MetricsTab(list(columns), chosen, charts.column(measured, chosen) if chosen else [], watched)
 
 
 def quarantine_tab(of: TableVisit) -> Sequence[Any]:
