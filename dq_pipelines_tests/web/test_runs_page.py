@@ -184,3 +184,25 @@ def test_the_overview_shows_what_runs_now_and_cancels_it_by_one_click(
         expect(row).to_have_count(0, timeout=30_000)
         assert complaints == []
         context.close()
+
+
+def test_several_tables_are_started_at_once_from_the_catalog(here: Hosted, browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    page, complaints = opened(context, address, "otto", "/dashboard/catalog")
+    before = set(rows(here.browser("otto").get("/dashboard/runs").text))
+    for key in ("silver/sales", "silver/shops"):
+        page.get_by_label(f"Tick {key}").check()
+    page.get_by_role("button", name="Run the rules of the ticked tables").click()
+    expect(page.locator("p.acts [role=status]")).to_have_text(
+        "Started: the runs are on the page of runs.", timeout=30_000
+    )
+    new = [run for run in rows(here.browser("otto").get("/dashboard/runs").text) if run not in before]
+    ended = [apart(lambda run=run: here.ended(run)) for run in new]  # type: ignore[misc]
+    assert sorted(run.job_name for run in ended) == ["checks__sales", "checks__shops"]
+    assert complaints == []
+    context.close()
+
+
+def test_who_may_start_nothing_ticks_nothing(here: Hosted) -> None:
+    assert "data-tick" not in here.browser("vera").get("/dashboard/catalog").text
+    assert "Tick silver/sales" not in here.browser("flo").get("/dashboard/catalog").text

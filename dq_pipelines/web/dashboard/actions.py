@@ -36,6 +36,10 @@ class Actions:
         table = self._table(key)
         return table is not None and not table.is_gold and table.landed.partitions is not None
 
+    def may_start_whole(self, key: str) -> bool:
+        """Whether the reader may start a run of the table without choosing a partition."""
+        return self.may_run(key) and not self.is_partitioned(key)
+
     def startable(self) -> list[str]:
         """The keys of the tables that the reader may start, sorted."""
         return sorted(table.key for table in self.rights.project if self.may_run(table.key))
