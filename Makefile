@@ -119,6 +119,10 @@ chaos: setup ## kill runs and harm stores, run again, compare the lake with an o
 chaos-serve: setup ## kill the processes of a dq serve under load, time its recovery, compare with an oracle
 	$(BIN)/python -m dq_pipelines_tests.chaos $(or $(N),200) --serve $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
+.PHONY: pictures
+pictures: setup ## take the pictures of docs/console.md in Chromium
+	PICTURES=docs/pictures $(BIN)/python -m pytest -q -m slow dq_pipelines_tests/web/test_pictures.py
+
 .PHONY: lock
 lock: setup ## resolve the newest versions that pyproject.toml admits into constraints.txt
 	{ sed -n '/^[^#]/q;p' constraints.txt; \

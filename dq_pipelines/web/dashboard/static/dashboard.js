@@ -72,6 +72,8 @@
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
     if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
     const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
+    /* A few rows are counted in whole numbers. */
+    if (bars && !chart.logarithmic && Math.max(...chart.series.flatMap((series) => series.y)) <= 5) values.dtick = 1;
     const places = chart.horizontal ? { ...axis, type: "category" } : chart.by_run ? { ...axis, ...named([...new Set(chart.series.flatMap((series) => series.x))], width) } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4, ...wideEnough(chart) };
     return {
       autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
