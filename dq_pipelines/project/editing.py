@@ -103,7 +103,7 @@ class Editing:
         with tempfile.TemporaryDirectory(prefix="dq-edit-") as scratch:
             text = Path(scratch) / "table.yaml"
             text.write_bytes(content)
-            return self._loaded(file, text, self._next(file, author))
+            return self._loaded(file, text, self.authorship(file, author))
 
     def without(self, file: TableFile) -> Project:
         """The project as it would be without this file; raises ConfigError if others need it."""
@@ -138,7 +138,7 @@ class Editing:
         self._keep(file, seen)
         fresh = self._temporary(file.path, content)
         shutil.copymode(file.path, fresh)
-        authorship = self._next(file, author)
+        authorship = self.authorship(file, author)
         # In this order, a killed writer never leaves a file with more permissions than its author has.
         if not author.functions:
             self._sign(file, authorship)
@@ -182,7 +182,8 @@ class Editing:
         _sync_folder(folder)
 
     @staticmethod
-    def _next(file: TableFile, author: Author) -> Authorship:
+    def authorship(file: TableFile, author: Author) -> Authorship:
+        """The record of the file if this author writes it now."""
         content = file.content if file.path.exists() else None
         return next_authorship(author, authorship_of(file.path) if content is not None else None, content)
 

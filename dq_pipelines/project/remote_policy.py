@@ -58,7 +58,7 @@ class Trust:
         landing = variables.get("DQ_LANDING") or DEFAULTS["DQ_LANDING"]
         places = [landing, *(interpolate(place, environment).text for place in _listed(variables, "DQ_REST_PLACES"))]
         if author.is_scoped:
-            folders = [_folder(scope) for scope in author.scopes]
+            folders = [folder_of(scope) for scope in author.scopes]
             places = [f"{place.rstrip('/')}/{folder}" for place in places for folder in folders]
         return cls(author, tuple(places), frozenset({"DQ_LANDING", *_listed(variables, "DQ_REST_VARIABLES")}))
 
@@ -105,7 +105,7 @@ class Trust:
         if path is not None and not any(is_below(path, place) for place in self.places):
             allowed = "a place below DQ_LANDING or one of DQ_REST_PLACES"
             if self.author.is_scoped:
-                folders = " or ".join(f"{_folder(scope)}/" for scope in self.author.scopes)
+                folders = " or ".join(f"{folder_of(scope)}/" for scope in self.author.scopes)
                 allowed = f"a place below DQ_LANDING, in its folder {folders}"
             yield ("source", "path"), f"wanted {allowed}, got '{(_source_path(raw) or '')[:120]}'"
 
@@ -183,7 +183,7 @@ def _step(step: Any) -> Iterator[str]:
             yield from filter(None, (objection(text, ("self",), is_expression=True) for text in step.derive.values()))
 
 
-def _folder(scope: str) -> str:
+def folder_of(scope: str) -> str:
     """The landing subfolder for grants of this scope; `team-` cannot collide, as no domain has a dash in its name."""
     kind, _, name = scope.partition(":")
     return name if kind == "domain" else f"team-{name}"

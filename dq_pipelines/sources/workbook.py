@@ -54,8 +54,11 @@ def _limit(memory: int, seconds: int) -> None:
         import resource
     except ImportError:  # no such thing on Windows
         return
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    for kind, wanted, more in ((resource.RLIMIT_AS, memory, 0), (resource.RLIMIT_CPU, seconds, 1)):
+        # Whoever has started this process may have less.
+        most = resource.getrlimit(kind)[1]
+        bounded = most != resource.RLIM_INFINITY
+        resource.setrlimit(kind, (min(wanted, most), most) if bounded else (wanted, wanted + more))
 
 
 def _sibling_module(name: str) -> Any:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from dq_pipelines.uploads.settings import UploadLimits
 from dq_pipelines.web import aliases, metrics
 from dq_pipelines.web.api import rest
 from dq_pipelines.web.auth.access import Access
@@ -24,8 +25,11 @@ from dq_pipelines.web.dashboard.admin_page import Administration
 from dq_pipelines.web.metrics.runs import records_of_environment
 from dq_pipelines.web.middleware.authentication import Authentication
 from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
-from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
+from dq_pipelines.web.middleware.security_headers import BodyLimit, Bounds, SecurityHeaders
 from dq_pipelines.web.navigation import CONSOLE
+
+#: In which an upload must arrive: an hour of a slow line.
+_UPLOAD_SECONDS = 3600
 
 
 class _Rest(Convertor[str]):
@@ -85,8 +89,12 @@ async def _api_reference(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{request.scope.get('root_path', '')}{CONSOLE}/api")
 
 
-#: Bytes of a body of addresses that take files.
-FILES = {r".*/api/v1/tables/(silver|gold)/[^/]+/quarantine/workbook": 8 << 20}
+def taken_files() -> dict[str, BodyLimit]:
+    """The limits of bodies at addresses that take files, by a pattern of the whole path. Raises ConfigError."""
+    return {
+        r".*/api/v1/tables/(silver|gold)/[^/]+/quarantine/workbook": BodyLimit(8 << 20),
+        r".*/api/v1/uploads": BodyLimit(UploadLimits.from_environment().bytes, seconds=_UPLOAD_SECONDS),
+    }
 
 
 def access_of(site: Site) -> Access:
@@ -112,7 +120,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
     guards = [
         Middleware(Forwarded, proxies=proxies or Proxies()),
         Middleware(SecurityHeaders),
-        Middleware(Bounds, files=FILES),
+        Middleware(Bounds, files=taken_files()),
         Middleware(Authentication, access=access),
     ]
     app = Starlette(routes=pages, middleware=guards)

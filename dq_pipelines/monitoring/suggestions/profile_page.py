@@ -69,7 +69,7 @@ class ColumnView:
 def page(table: SuggestedTable, name: str, yaml: str) -> str:
     """Returns the HTML page; `yaml` is the suggested table as printed."""
     rules = [_rule(each) for each in (*table.rules, *table.demands)]
-    columns = [_column(table, column.name, rules) for column in table.landed]
+    columns = column_views(table)
     several = [rule for rule in rules if not rule.columns or rule.columns[0] not in {each.name for each in columns}]
     cells = table.landed.rows * max(1, len(columns))
     words = {word: sum(rule.word == word for rule in rules) for word in ("sure", "likely", "perhaps")}
@@ -87,6 +87,12 @@ def page(table: SuggestedTable, name: str, yaml: str) -> str:
             yaml=yaml,
         )
     )
+
+
+def column_views(table: SuggestedTable) -> list[ColumnView]:
+    """Returns each column's profile, with the rules for it."""
+    rules = [_rule(each) for each in (*table.rules, *table.demands)]
+    return [_column(table, column.name, rules) for column in table.landed]
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -71,15 +72,29 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     return SuggestedTable(landed, types, seen, rules, demands, tuple(suggested_metrics(findings)))
 
 
-def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
-    """Returns the YAML file of a table; `saved_as` is the suggested path."""
+def table_yaml(
+    table: SuggestedTable,
+    name: str,
+    source: Mapping[str, Any],
+    saved_as: str | None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
+    """Returns the YAML file of a table; `saved_as` is the suggested path, and `settings` are further keys of the table.
+
+    Without a path the text is for an editor that knows where it is saved, and has the schema.
+    """
     rows = counted(table.landed.rows, "row")
     lines = [
         _SCHEMA,
         f"# Suggested by `dq suggest` from {rows}{_sampled(table.landed)}. Read the comment on each rule,",
         f"# remove what is wrong, save it as {saved_as}, and run `dq check`.",
-        f"description: {scalar(f'{name}, as it was found in {rows}')}",
     ]
+    if saved_as is None:
+        lines = [
+            f"# Suggested from {rows}{_sampled(table.landed)}. Read the comment on each rule, and remove what is wrong."
+        ]
+    lines.append(f"description: {scalar(f'{name}, as it was found in {rows}')}")
+    lines += [f"{key}: {flow(value)}" for key, value in settings.items()]
     lines += [f"source: {flow(source)}", "silver:"]
     if table.keys:
         lines += [

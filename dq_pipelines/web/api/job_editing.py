@@ -47,8 +47,8 @@ class JobEdit:
     def refused(self, why: str) -> ApiError:
         return refusal(self.request, self.what, self.file.name, why)
 
-    def check(self, content: bytes) -> None:
-        """Raise ConfigError if the project has mistakes with this content, or ApiError (403) if the caller may not write it."""
+    def check(self, content: bytes) -> Project:
+        """The project with this content. Raises ConfigError if it has mistakes, ApiError (403) if the caller may not write it."""
         project = self.editing.checked(self.file, content, self.author)
         table = project.tables.get(self.file.name)
         if table is None:
@@ -56,12 +56,13 @@ class JobEdit:
                 raise self.refused(
                     "while other files of the project have mistakes, only admins of everything may change one"
                 )
-            return
+            return project
         if not may(self.grants, Permission.EDIT, self.file.domain, table.model.owners):
             raise self.refused(
                 f"you may not edit it with these owners: {self.files.why_not(Permission.EDIT, self.file)}"
             )
         self._reads_what_they_may(project)
+        return project
 
     def _reads_what_they_may(self, project: Project) -> None:
         """Raise ApiError (403) if a new upstream table may not be viewed: a query over it would show its rows."""

@@ -152,7 +152,7 @@ def create(wanted: NewJob, files: Files, behind: Behind, request: Request, respo
         edit.editing.create(file, content, edit.author)
         note(request, "job.create", file.name, after=mark_of(content))
     response.headers["Location"] = f"/api/v1/jobs/{file.name}"
-    return _written(behind, files.caller, file, response)
+    return written(behind, files.caller, file, response)
 
 
 @router.post(
@@ -199,7 +199,7 @@ def change(
         edit.check(content)
         edit.editing.change(file, content, seen, edit.author)
         note(request, "job.change", name, before=seen, after=mark_of(content))
-    return _written(behind, files.caller, file, response)
+    return written(behind, files.caller, file, response)
 
 
 @router.delete(
@@ -270,7 +270,7 @@ def _versions(files: TableFiles, name: str) -> Sequence[Version]:
     return theirs
 
 
-def _written(behind: Backend, caller: Caller, file: TableFile, response: Response) -> Written:
+def written(behind: Backend, caller: Caller, file: TableFile, response: Response) -> Written:
     loaded = _load(behind, caller)
     detail = detail_of(behind, files_of(behind, caller), file)
     response.headers["ETag"] = detail.etag

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -56,27 +57,34 @@ class SecurityHeaders:
         await self.app(scope, receive, sending if scope["type"] == "http" else send)
 
 
+@dataclass(frozen=True)
+class BodyLimit:
+    """How much a body may be, and how long it may take."""
+
+    #: bytes
+    most: int = 2 << 20
+    #: in which the whole body must arrive
+    seconds: float = 30
+
+
 class Bounds:
     """Limits the bytes of a request body, and the seconds in which it must arrive."""
 
     def __init__(
-        self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30, files: Mapping[str, int] | None = None
+        self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30, files: Mapping[str, BodyLimit] | None = None
     ) -> None:
         self.app = app
-        #: bytes of a body
-        self.most = most
-        #: bytes of a body of addresses that take files, by a pattern of the whole path
-        self.files = [(re.compile(pattern), size) for pattern, size in (files or {}).items()]
-        #: in which the whole body must arrive
-        self.seconds = seconds
+        self.usual = BodyLimit(most, seconds)
+        #: limits of addresses that take files, by a pattern of the whole path
+        self.files = [(re.compile(pattern), limit) for pattern, limit in (files or {}).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length, most = Headers(scope=scope).get("content-length", ""), self.most_at(scope["path"])
-        body = _Body(most, self.seconds, scope, receive, send)
-        if length.isdigit() and int(length) > most:
+        length, limit = Headers(scope=scope).get("content-length", ""), self.limit_at(scope["path"])
+        body = _Body(limit.most, limit.seconds, scope, receive, send)
+        if length.isdigit() and int(length) > limit.most:
             await body.refuse(413)
             return
         try:
@@ -85,9 +93,9 @@ class Bounds:
             if not body.refused:
                 raise
 
-    def most_at(self, path: str) -> int:
-        """Bytes of a body at this address."""
-        return next((size for pattern, size in self.files if pattern.fullmatch(path)), self.most)
+    def limit_at(self, path: str) -> BodyLimit:
+        """The limit of a body at this address."""
+        return next((limit for pattern, limit in self.files if pattern.fullmatch(path)), self.usual)
 
 
 class _Body:

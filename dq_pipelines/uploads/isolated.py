@@ -1,0 +1,117 @@
+"""Runs a task on an uploaded file in a process of its own, with limited memory, time and disk.
+
+A small file may need any amount of memory: packed texts, a cell in the last row of the last column. Native code cannot be
+interrupted, so the process and all that it has started are ended. `worker` is what runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from dq_pipelines.errors import ConfigError, Problem, SourceError, Transient
+
+_LOG = logging.getLogger(__name__)
+_MODULE = "dq_pipelines.uploads.worker"
+#: Tasks at the same time, and seconds that another one waits for its turn.
+_AT_ONCE, _WAIT = 2, 60
+_turns = threading.BoundedSemaphore(_AT_ONCE)
+
+
+@dataclass(frozen=True)
+class WorkLimits:
+    """What a task may take."""
+
+    #: bytes of address space
+    memory: int = 6 << 30
+    #: seconds of CPU, and of the clock
+    cpu: int = 150
+    clock: float = 240
+    #: bytes of each file that it writes
+    disk: int = 4 << 30
+
+
+def run_isolated(task: str, request: Mapping[str, Any], limits: WorkLimits = WorkLimits()) -> dict[str, Any]:
+    """The answer of a task of `worker`. Raises SourceError or ConfigError as the task does, or if it needs too much; Transient if others wait."""
+    if not _turns.acquire(timeout=_WAIT):
+        raise Transient("other files are being looked at: try again")
+    try:
+        with tempfile.TemporaryDirectory(prefix="dq-upload-", ignore_cleanup_errors=True) as scratch:
+            ended = _ended(task, {**request, "limits": vars(limits), "scratch": scratch}, limits)
+        return _answered(ended, limits, request["name"])
+    finally:
+        _turns.release()
+
+
+@dataclass(frozen=True)
+class _Ended:
+    code: int
+    output: bytes
+    #: whether it took too long by the clock
+    late: bool
+    #: the last line of what it said
+    last_words: str
+
+    def why(self, limits: WorkLimits) -> str:
+        """Why there is no answer, in a sentence."""
+        wanted = f"wanted a file that is read with {limits.memory >> 30} GiB of memory and {limits.cpu} seconds of CPU"
+        if self.late:
+            return f"{wanted}, got one that takes over {limits.clock} seconds"
+        is_short = self.code <= 0 or "MemoryError" in self.last_words or "alloc" in self.last_words
+        return f"{wanted}, got one that needs more" if is_short else f"it cannot be looked at: {self.last_words}"
+
+
+def _ended(task: str, request: Mapping[str, Any], limits: WorkLimits) -> _Ended:
+    # Each thread of Polars reserves memory, and so does each arena of the allocator.
+    quiet = os.environ | {
+        "POLARS_MAX_THREADS": "2",
+        "MALLOC_ARENA_MAX": "2",
+        "TMPDIR": request["scratch"],
+        "RUST_BACKTRACE": "0",
+    }
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", _MODULE, task],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=quiet,
+        start_new_session=True,
+    ) as process:
+        late, output, words = False, b"", b""
+        try:
+            output, words = process.communicate(json.dumps(request).encode(), timeout=limits.clock)
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:
+            if process.returncode != 0:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # and whatever it has started
+    said = words.decode(errors="replace").strip()
+    if process.returncode > 0:
+        _LOG.warning("%s of an upload ended with %s: %s", task, process.returncode, said[-2000:])
+    last = (said.splitlines() or [""])[-1]
+    return _Ended(process.returncode, output, late, last.replace(request["path"], request["name"])[:300])
+
+
+def _answered(ended: _Ended, limits: WorkLimits, name: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(ended.output)
+    except ValueError:
+        answer = None
+    if ended.late or ended.code or not isinstance(answer, dict):
+        raise SourceError(f"{name}: {ended.why(limits)}")
+    if "problems" in answer:
+        raise ConfigError([Problem(**one) for one in answer["problems"]])
+    if "error" in answer:
+        raise SourceError(answer["error"])
+    return answer

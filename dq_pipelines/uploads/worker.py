@@ -1,0 +1,50 @@
+"""The process that looks at an uploaded file: `python -m dq_pipelines.uploads.worker TASK`, a request on stdin, an answer on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import warnings
+from typing import Any
+
+from dq_pipelines.errors import ConfigError, DqError
+
+
+def main(task: str) -> None:
+    """Answer the request on stdin. What a library prints goes nowhere."""
+    request: dict[str, Any] = json.load(sys.stdin)
+    limit(request.pop("limits"))
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        warnings.simplefilter("ignore")
+        json.dump(_answer(task, request), out)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Bound this process and those that it starts."""
+    resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk"], limits["disk"]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _answer(task: str, request: dict[str, Any]) -> dict[str, Any]:
+    from dq_pipelines.uploads.inspection import inspect
+    from dq_pipelines.uploads.trial import judge_upload
+
+    scratch = request.pop("scratch")
+    try:
+        return judge_upload(**request, scratch=scratch) if task == "trial" else inspect(**request)
+    except ConfigError as error:
+        return {"problems": [vars(problem) for problem in error.problems]}
+    except DqError as error:
+        text = str(error)
+        for path in (request["path"], scratch):
+            text = text.replace(path, request["name"])
+        return {"error": text}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
