@@ -31,6 +31,8 @@ VERSIONS = ".versions"
 _TIME = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"(\d{8}T\d{12}Z)-([\w.@+-]{0,64})\.yaml")
 _LONGEST_NAME = 100
+#: Earlier versions of a file that are kept by default, and at most.
+_KEPT, _MOST_KEPT = 100, 100_000
 #: The suffix of temporary files.
 _PART = ".dq-part"
 
@@ -81,7 +83,7 @@ class Editing:
         if why := self.why_read_only():
             raise ReadOnly(why)
         try:
-            (self.root / VERSIONS).mkdir(exist_ok=True)
+            _made(self.root / VERSIONS)
             lock = os.open(self.root / VERSIONS / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise ReadOnly(f"the configuration cannot be changed here: {error.strerror}") from None
@@ -180,6 +182,8 @@ class Editing:
         kept = folder / f"{datetime.now(UTC).strftime(_TIME)}-{who}.yaml"
         self._temporary(kept, content).replace(kept)
         _sync_folder(folder)
+        for version in [one for one in self.versions(file.name) if one.domain == file.domain][versions_kept() :]:
+            version.path.unlink(missing_ok=True)
 
     @staticmethod
     def authorship(file: TableFile, author: Author) -> Authorship:
@@ -240,9 +244,24 @@ class Editing:
         return ConfigError(list(problems))
 
 
+def versions_kept() -> int:
+    """How many earlier versions of a file are kept: `DQ_VERSIONS`, 100 by default. Raises ConfigError."""
+    text = os.environ.get("DQ_VERSIONS", "") or str(_KEPT)
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_KEPT:
+        raise _wrong("", f"DQ_VERSIONS: wanted a number of versions from 1 to {_MOST_KEPT:,}, got '{text[:40]}'")
+    return int(text)
+
+
 def owners_then(version: Version) -> tuple[str, ...]:
     """The owners named in that version."""
     return owners_of(said_by(version.path))
+
+
+def _made(versions: Path) -> None:
+    """Make the folder of versions, which Git leaves alone: its history has them."""
+    if not versions.is_dir():
+        versions.mkdir(exist_ok=True)
+        (versions / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def _sync_folder(folder: Path) -> None:

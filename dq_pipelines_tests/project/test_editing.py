@@ -55,6 +55,25 @@ def test_a_change_keeps_the_one_before_and_is_for_who_has_seen_it(root: Path) ->
     assert [path.name for path in root.rglob(".*.dq-part")] == []
 
 
+def test_the_last_versions_are_kept_and_git_leaves_them_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_VERSIONS", "3")
+    editing, file = Editing(root, "ann"), file_of(root, "sales")
+    texts = []
+    with editing.alone():
+        for number in range(6):
+            texts.append(file.content)
+            editing.change(file, b"# %d\n" % number + SALES, mark_of(texts[-1]), Author("ann", functions=True))
+    kept = [version.path.read_bytes() for version in editing.versions("sales")]
+    assert kept == texts[:-4:-1], "the newest first"
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    shown = subprocess.run(["git", "status", "--short", "-uall"], cwd=root, check=True, capture_output=True, text=True)
+    assert "shop/sales.yaml" in shown.stdout
+    assert ".versions" not in shown.stdout
+    monkeypatch.setenv("DQ_VERSIONS", "many")
+    with pytest.raises(ConfigError, match="DQ_VERSIONS: wanted a number of versions"):
+        editing.change(file, b"# 7\n" + SALES, mark_of(file.content), Author("ann", functions=True))
+
+
 def test_a_file_that_is_gone_can_be_looked_up_still(root: Path) -> None:
     editing = Editing(root, "ann")
     with editing.alone():

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.project.editing import Editing
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
+from dq_pipelines.web.dashboard import pipelines_page
 from dq_pipelines_tests.chromium import DESKTOP, PHONE, chromium
 from dq_pipelines_tests.web.conftest import SALES, SHOPS, XSS, client_of, site_of
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD
@@ -60,6 +61,21 @@ def test_everybody_sees_the_files_of_their_tables(shop: Workshop) -> None:
         assert tess.get("/dashboard/pipelines/sales").status_code == 404
 
 
+def test_the_list_is_found_in_and_comes_in_pages(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines_page, "_ROWS", 1)
+    with entered(shop, "adam") as adam:
+        first = adam.get("/dashboard/pipelines").text
+        assert ("pipelines/sales" in first, 'href="/dashboard/pipelines/shops"' in first) == (True, False)
+        assert "?after=sales" in first
+        second = adam.get("/dashboard/pipelines?after=sales").text
+        assert ('href="/dashboard/pipelines/sales"' in second, "pipelines/shops" in second) == (False, True)
+        assert "More pipelines" not in second
+        found = adam.get("/dashboard/pipelines?find=YARD").text
+        assert ('href="/dashboard/pipelines/sales"' in found, "pipelines/shops" in found) == (False, True)
+        assert "no such pipeline" in adam.get(f"/dashboard/pipelines?find={XSS}").text
+        assert XSS not in adam.get(f"/dashboard/pipelines?find={XSS}").text
+
+
 def test_the_text_is_escaped_and_only_editors_change_it(shop: Workshop) -> None:
     with entered(shop, "vera") as vera, entered(shop, "adam") as adam:
         looked = vera.get("/dashboard/pipelines/sales").text
@@ -70,7 +86,30 @@ def test_the_text_is_escaped_and_only_editors_change_it(shop: Workshop) -> None:
         edited = adam.get("/dashboard/pipelines/sales").text
         assert 'data-act="save"' in edited
         assert edited.count(":00,") == 4  # four of the five next ticks, which end with a point
-        assert "Next ticks" in edited
+        assert "next ticks: " in edited
+
+
+def test_who_may_not_create_gets_a_sentence_and_no_form(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("/dashboard/new-pipeline", "/dashboard/new-pipeline?begin=empty"):
+        with entered(shop, "vera") as vera:
+            told = vera.get(path).text
+            assert "You cannot create pipelines: to change tables&#39; YAML" in told
+            assert "<textarea" not in told
+    monkeypatch.setenv("DQ_CONFIG_READ_ONLY", "1")
+    with entered(shop, "adam") as adam:
+        told = adam.get("/dashboard/new-pipeline").text
+        assert "No pipeline can be created: the configuration is read-only here" in told
+        assert "<textarea" not in told
+
+
+def test_without_a_landing_folder_a_pipeline_begins_without_a_file(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DQ_LANDING", "s3://bucket/landing")
+    with entered(shop, "adam") as adam:
+        told = adam.get("/dashboard/new-pipeline").text
+        assert "uploads want a landing folder on this machine" in told
+        assert 'data-act="create"' in told
 
 
 def test_a_file_with_mistakes_is_listed_and_can_be_mended(shop: Workshop) -> None:
@@ -146,7 +185,7 @@ def opened(browser: Browser, address: str, path: str, size: dict[str, int]) -> t
 @pytest.mark.xdist_group("browser")
 def test_a_pipeline_is_created_changed_compared_and_restored(shop: Workshop, browser: Browser) -> None:
     with served(shop) as address:
-        page, _ = opened(browser, address, "/dashboard/new-pipeline", DESKTOP)
+        page, _ = opened(browser, address, "/dashboard/new-pipeline?begin=empty", DESKTOP)
         page.get_by_label("Name").fill("till")
         page.get_by_label("Domain").fill("yard")
         page.locator("textarea").fill(_SOURCE.replace("csv,", "csvv,"))
@@ -157,7 +196,7 @@ def test_a_pipeline_is_created_changed_compared_and_restored(shop: Workshop, bro
         expect(page.get_by_text("The whole project is valid with this text.")).to_be_visible()
         expect(page.locator("textarea")).to_have_value(_SOURCE)
         page.get_by_role("button", name="Create").click()
-        page.wait_for_url("**/dashboard/pipelines/till")
+        page.wait_for_url("**/dashboard/pipelines/till?saved=1")
         assert file_of(shop, "till", "yard").read_text() == _SOURCE
         page.locator("textarea").fill(f"description: Tills\n{_SOURCE}")
         page.get_by_role("button", name="Save").click()
@@ -166,7 +205,8 @@ def test_a_pipeline_is_created_changed_compared_and_restored(shop: Workshop, bro
         page.locator(".versions a").first.click()
         expect(page.locator(".diff .added", has_text="+description: Tills")).to_be_visible()
         page.get_by_role("button", name="Save").click()
-        page.wait_for_url("**/dashboard/pipelines/till")
+        page.wait_for_url("**/dashboard/pipelines/till?saved=1")
+        expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
         assert file_of(shop, "till", "yard").read_text() == _SOURCE
         assert len(Editing(shop.root / "assets_config", "").versions("till")) == 2
         page.close()

@@ -23,6 +23,10 @@ class Actions:
         """Whether the reader may start runs of this table."""
         return self.hosts_dagster and self._table(key) is not None and self.rights.may(Permission.RUN, key)
 
+    def may_schedule(self, key: str) -> bool:
+        """Whether the reader may turn the table's schedule and sensor on and off."""
+        return self.hosts_dagster and self._table(key) is not None and self.rights.may(Permission.SCHEDULE, key)
+
     def may_heal(self, key: str) -> bool:
         """Whether the reader may correct, dismiss and replay refused rows of this table."""
         return self._table(key) is not None and self.rights.may(Permission.HEAL, key)

@@ -1,4 +1,4 @@
-"""Serves styles and scripts: the package's own, Plotly's from its Python package, and Swagger UI's from fastapi-offline.
+"""Serves styles and scripts: the package's own, Plotly's from its Python package, Swagger UI's from fastapi-offline, and the schema of YAML.
 
 A file's address contains its checksum, so browsers cache it forever. Nothing is loaded from other sites.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import json
 import re
 from functools import cache
 from importlib.resources import files
@@ -16,7 +17,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-_KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+from dq_pipelines.project.schema import schemas
+
+_KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "json": "application/json"}
 _OWN = (
     "dashboard.css",
     "bar.css",
@@ -27,8 +30,16 @@ _OWN = (
     "plotly.css",
     "api.js",
     "api.css",
+    "editor.css",
+    "yaml_schema.js",
+    "yaml_place.js",
+    "yaml_editor.js",
+    "upload_views.js",
+    "new_pipeline.js",
 )
 PLOTLY = "plotly.min.js"
+#: The JSON Schema of a table's YAML, as `dq schema` writes it.
+SCHEMA = "table-schema.json"
 #: File -> the package that brings it, and the folder in that package.
 _OTHERS = {
     PLOTLY: ("plotly", "package_data"),
@@ -40,6 +51,8 @@ _OTHERS = {
 @cache
 def content(name: str) -> bytes:
     """A file's bytes."""
+    if name == SCHEMA:
+        return json.dumps(schemas()["table.json"], separators=(",", ":")).encode()
     if name in _OTHERS:
         package, folder = _OTHERS[name]
         # Located and not imported: importing Plotly takes half a second, and only its script is needed.
@@ -81,7 +94,7 @@ VERSIONED = _Versioned()
 def served(request: Request) -> Response:
     """The file of this versioned address. A plain name is answered too, for pages that do not know the checksum."""
     asked = request.path_params["name"]
-    name = next((name for name in (*_OWN, *_OTHERS) if asked in (name, VERSIONED[name])), None)
+    name = next((name for name in (*_OWN, *_OTHERS, SCHEMA) if asked in (name, VERSIONED[name])), None)
     if name is None:
         return PlainTextResponse("There is no such file.", 404)
     age = "max-age=31536000, immutable" if asked != name else "max-age=300"

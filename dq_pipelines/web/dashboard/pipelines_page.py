@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dq_pipelines.project import Table
-from dq_pipelines.project.editing import Editing, Version
+from dq_pipelines.project.editing import Editing, Version, versions_kept
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.dashboard.table_summary import TableSummary
 
+if TYPE_CHECKING:
+    from dq_pipelines.web.dashboard.automations import Automation
+
+#: Returns the schedules and sensors of tables, by table.
+Automations = Callable[[Iterable[Table]], Mapping[str, Sequence["Automation"]]]
+
 #: Ticks of a schedule that are shown.
 _TICKS = 5
+#: Pipelines on a page of the list.
+_ROWS = 100
 #: What a new file begins with.
 _FIRST = """description: What the table holds
 owners: [team:name]
@@ -41,6 +50,8 @@ class PipelineRow:
     table: Table | None
     #: None if it never ran
     summary: TableSummary | None
+    #: its schedule and its sensor; empty without Dagster
+    automations: Sequence[Automation] = ()
 
     @property
     def starts(self) -> str:
@@ -64,6 +75,12 @@ class PipelinesPage:
 
     rows: Sequence[PipelineRow]
     may_create: bool
+    #: what the listed names, domains and owners contain; "" for all
+    find: str = ""
+    #: how many there are, on all pages
+    count: int = 0
+    #: the name after which the next page begins; "" on the last one
+    after: str = ""
     #: mistakes in the project, and why nothing can be changed
     notes: Sequence[str] = ()
 
@@ -83,6 +100,12 @@ class PipelinePage:
     #: the version whose text is compared, if any
     version: Version | None = None
     notes: Sequence[str] = ()
+    #: its schedule and its sensor; empty without Dagster
+    automations: Sequence[Automation] = ()
+    #: "created" or "saved" after that was done
+    outcome: str = ""
+    #: how many earlier versions are kept
+    kept: int = 0
 
     @property
     def is_new(self) -> bool:
@@ -112,48 +135,74 @@ class PipelinePage:
         return list(difflib.unified_diff(then, now, "then", "now", lineterm=""))
 
 
-def pipelines_page(visit: RequestContext, files: TableFiles, *, may_create: bool) -> PipelinesPage:
-    """All files that the caller may view, with the status of their tables."""
+def pipelines_page(
+    visit: RequestContext,
+    files: TableFiles,
+    automations: Automations,
+    *,
+    may_create: bool,
+    find: str = "",
+    after: str = "",
+) -> PipelinesPage:
+    """The files that the caller may view, with the status of their tables: those after a name, a page of them."""
+    found = [file for file in files.seen.values() if _has(file, find)]
+    later = [file for file in found if file.name > after]
+    shown = later[:_ROWS]
     standings = {one.table: one for one in visit.standings()}
     counts = visit.site.lake.soon(sorted(standings))
+    tables = [table for file in shown if (table := files.table(file)) is not None]
+    started = automations(tables)
     rows = []
-    for file in files.seen.values():
+    for file in shown:
         table = files.table(file)
         standing = standings.get(table.key) if table is not None else None
-        rows.append(PipelineRow(file, table, None if standing is None else visit.summary(standing, counts)))
-    return PipelinesPage(rows, may_create, _notes(files))
+        summary = None if standing is None else visit.summary(standing, counts)
+        rows.append(PipelineRow(file, table, summary, started.get(file.name, ()) if table is not None else ()))
+    following = shown[-1].name if len(later) > len(shown) else ""
+    return PipelinesPage(rows, may_create, find, len(found), following, notes_of(files))
 
 
-def pipeline_page(files: TableFiles, name: str, version: str = "") -> PipelinePage | None:
-    """The page of a file; None if there is none that the caller may view."""
+def _has(file: TableFile, find: str) -> bool:
+    words = (file.name, file.domain, *file.owners) if find else ()
+    return not find or any(find.lower() in word.lower() for word in words)
+
+
+def pipeline_page(
+    files: TableFiles, automations: Automations, name: str, version: str = "", outcome: str = ""
+) -> PipelinePage | None:
+    """The page of a file; None if there is none that the caller may view. `outcome` is what was done before it was opened."""
     file = files.seen.get(name)
     if file is None:
         return None
-    content = file.content
+    content, table = file.content, files.table(file)
     versions = [one for one in Editing(Path(files.site.config), "").versions(name) if one.domain == file.domain]
     return PipelinePage(
         name,
         file.domain,
         content.decode("utf-8", "replace"),
         mark_of(content),
-        files.table(file),
-        files.may(Permission.EDIT, file) and not _read_only(files),
+        table,
+        files.may(Permission.EDIT, file) and not read_only(files),
         versions,
         next((one for one in versions if one.id == version), None),
-        _notes(files),
+        notes_of(files),
+        automations([table]).get(name, ()) if table is not None else (),
+        outcome,
+        versions_kept(),
     )
 
 
-def new_pipeline_page(files: TableFiles, *, may_create: bool) -> PipelinePage:
-    """The page of a new file."""
-    return PipelinePage(
-        "", "", _FIRST.format(name="name"), "", None, may_create and not _read_only(files), notes=_notes(files)
-    )
+def new_pipeline_page(files: TableFiles, note: str = "") -> PipelinePage:
+    """The page of a new file, for a reader who may create one; `note` says why it begins without a file."""
+    notes = [*notes_of(files), *filter(None, [note])]
+    return PipelinePage("", "", _FIRST.format(name="name"), "", None, may_edit=True, notes=notes)
 
 
-def _read_only(files: TableFiles) -> str:
+def read_only(files: TableFiles) -> str:
+    """Why no file can be changed here, in a sentence; "" if files can be."""
     return Editing(Path(files.site.config), "").why_read_only()
 
 
-def _notes(files: TableFiles) -> list[str]:
-    return [*files.problems, *filter(None, [_read_only(files)])]
+def notes_of(files: TableFiles) -> list[str]:
+    """The mistakes in the project, and why nothing can be changed."""
+    return [*files.problems, *filter(None, [read_only(files)])]

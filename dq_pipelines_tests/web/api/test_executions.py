@@ -56,6 +56,26 @@ def test_a_job_runs_once_in_the_callers_name_and_its_history_tells(here: Hosted)
     assert (runs(here), len(ended.tags["dq/idempotency_key"])) == (before, 64)
 
 
+def test_pipelines_are_jobs_by_another_name_with_the_same_rights(here: Hosted) -> None:
+    here.shop.land("sales/c.csv", "id,amount,shop,note\n10,5,north,\n")
+    path = "/api/v1/pipelines"
+    assert here.browser("vera").post(f"{path}/run", json={"pipeline": "sales"}).status_code == 403
+    assert here.browser("olga").post(f"{path}/run", json={"pipeline": "sales"}).status_code == 404, (
+        "she may not view it"
+    )
+    unknown = here.browser("otto").post(f"{path}/run", json={"pipeline": "sale"})
+    assert (unknown.status_code, "nearest: sales" in unknown.text) == (404, True)
+    answer = here.browser("otto").post(f"{path}/run", json={"pipeline": "sales"}, headers={"Idempotency-Key": "p-1"})
+    assert answer.status_code == 202, answer.text
+    run_id = answer.json()["run_id"]
+    assert run(here, "otto", "sales", {}, "p-1").json()["run_id"] == run_id, "the same request by its other address"
+    here.ended(run_id)
+    told = got(here.browser("vera"), f"{path}/status/{run_id}")
+    assert (told["status"], told["rows_in"]) == ("SUCCESS", 1)
+    assert told == got(here.browser("vera"), f"/api/v1/runs/{run_id}")
+    assert here.browser("olga").get(f"{path}/status/{run_id}").status_code == 404
+
+
 def test_of_many_simultaneous_requests_one_starts_a_run(here: Hosted) -> None:
     before, client = runs(here), here.browser("otto")
 

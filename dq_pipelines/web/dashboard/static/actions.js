@@ -5,7 +5,7 @@
    member whose field is empty is left out, unless the button has `data-keeps-empty`; `{name,}` is a list with commas, and
    `"{ticked}"` stands for the values of the ticked rows, unless the field `which` says otherwise. `data-wants` names a field that
    must be filled in, `data-counts` says what the answer's rows are now, `data-tell` names a member of the answer that is said
-   once, such as a new key. `data-if-match` is the mark of what is changed. With `data-stays` the page is not read again. Of a run that the answer names, `data-watch` leaves the rest to others (the event dq:run). `data-go`
+   once, such as a new key: then no other page follows. `data-if-match` is the mark of what is changed. With `data-stays` the page is not read again. Of a run that the answer names, `data-watch` leaves the rest to others (the event dq:run). `data-go`
    is the page that follows: `{run}` and `{name}` stand for the answer's. */
 "use strict";
 
@@ -67,6 +67,8 @@
     const answer = await fetch(url, options);
     const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(said.detail || said.title || "The server answered " + answer.status + ".");
+    const wrong = (said.items || []).filter((one) => ["refused", "failed"].includes(one.became));
+    if (wrong.length) throw new Error(wrong.map((one) => one.name + ": " + one.said).join(" "));
     return said;
   }
 
@@ -83,8 +85,8 @@
     say(button, button.dataset.doing || "One moment …");
     try {
       const said = await answerOf(button);
-      const run = said.run_id || said.id;
-      if (button.dataset.go) {
+      const run = said.run_id || said.id, told = button.dataset.tell && said[button.dataset.tell];
+      if (button.dataset.go && !told) {
         location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")).replace("{name}", encodeURIComponent(said.name || "")));
         return;
       }
@@ -95,7 +97,7 @@
       }
       if (button.dataset.counts) ticked().forEach((box) => { box.checked = false; });
       const counted = button.dataset.counts && said.rows + (said.rows === 1 ? " row is " : " rows are ") + button.dataset.counts + ".";
-      const told = button.dataset.tell && said[button.dataset.tell];
+      if (button.dataset.ifMatch && said.etag) button.dataset.ifMatch = said.etag.replaceAll('"', "");
       say(button, (counted || button.dataset.done || "Done.") + (told ? " " + told : ""));
       button.disabled = false;
       if (button.dataset.stays === undefined) reload();
