@@ -17,9 +17,10 @@ from dq_pipelines.errors import ConfigError, Problem, SourceError
 from dq_pipelines.monitoring.suggestions.profile_page import column_views
 from dq_pipelines.monitoring.suggestions.sheets import choose_sheet, first_rows
 from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
+from dq_pipelines.project.remote_policy import LONGEST
 from dq_pipelines.sources import Reading, Source, read, source_from
 from dq_pipelines.sources.csv import Csv
-from dq_pipelines.uploads.file_names import ending_of, kind_of_name
+from dq_pipelines.uploads.file_names import kind_of_name
 from dq_pipelines.uploads.first_lines import TextLook, look_at_text
 
 #: Rows and columns of the first rows, and characters of a cell.
@@ -59,7 +60,13 @@ def inspect(
     if not columns or not rows.head(1).collect().height:
         raise SourceError(f"{name}: wanted a table with a row of names and rows below it, got no row")
     suggestion = suggested_table(rows)
-    source = {**look.source, "path": f"${{DQ_LANDING}}/{folder}/{table}/*{ending_of(name)}"}
+    # The ending as it stands in the name: patterns tell capitals apart.
+    source = {**look.source, "path": f"${{DQ_LANDING}}/{folder}/{table}/*{name[name.rfind('.') :]}"}
+    yaml = _with_landing(table_yaml(suggestion, table, source, None, settings))
+    if len(yaml.encode()) > LONGEST:
+        raise SourceError(
+            f"{name}: wanted a table whose YAML has at most {LONGEST:,} bytes, got {len(columns):,} columns"
+        )
     return {
         "kind": kind.source,
         "described": kind.described,
@@ -76,7 +83,7 @@ def inspect(
         "profile": [asdict(view) for view in column_views(suggestion)[:_PROFILED]],
         "unreadable": _unreadable(reading),
         "notes": look.notes,
-        "yaml": _with_landing(table_yaml(suggestion, table, source, None, settings)),
+        "yaml": yaml,
     }
 
 

@@ -24,7 +24,7 @@ from dq_pipelines.errors import ConfigError, Problem, SourceError, Transient
 _LOG = logging.getLogger(__name__)
 _MODULE = "dq_pipelines.uploads.worker"
 #: Tasks at the same time, and seconds that another one waits for its turn.
-_AT_ONCE, _WAIT = 2, 60
+_AT_ONCE, _WAIT = 2, 20
 _turns = threading.BoundedSemaphore(_AT_ONCE)
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from dq_pipelines.errors import ConfigError, DqError
 
+#: Characters of an answer.
+_LONGEST = 16_000_000
+
 
 def main(task: str) -> None:
     """Answer the request on stdin. What a library prints goes nowhere."""
@@ -19,7 +22,12 @@ def main(task: str) -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         warnings.simplefilter("ignore")
-        json.dump(_answer(task, request), out)
+        answer = json.dumps(_answer(task, request))
+        if len(answer) > _LONGEST:
+            answer = json.dumps(
+                {"error": f"{request['name']}: wanted a file that can be shown, got too many and too long texts"}
+            )
+        out.write(answer)
 
 
 def limit(limits: dict[str, int]) -> None:

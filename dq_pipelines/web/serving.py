@@ -15,11 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
+from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.audit_export import Export, exporting
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.security.moving import open_state
+from dq_pipelines.uploads.settings import UploadLimits
+from dq_pipelines.uploads.staging import Staging
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
 from dq_pipelines.web.hosting import Dagster
@@ -28,6 +31,8 @@ from dq_pipelines.web.stopping import Stopping
 
 #: Bytes of a WebSocket message from a client at most: enough for a subscription.
 _LONGEST_MESSAGE = 1 << 18
+#: Seconds between two looks at uploads that nobody saves.
+_EXPIRE_SECONDS = 600.0
 
 
 def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
@@ -64,12 +69,22 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                 )
             freeze_garbage_collection()
             threading.Thread(target=_warm_up, args=(site,), name="warm-up", daemon=True).start()
+            threading.Thread(target=expire_uploads, args=(site.closing,), name="uploads", daemon=True).start()
             _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
 
 
 def _warm_up(site: Site) -> None:
     with contextlib.suppress(DqError, SQLAlchemyError):  # pages say what is wrong
         site.warm_up()
+
+
+def expire_uploads(closing: threading.Event, every: float = _EXPIRE_SECONDS) -> None:
+    """Remove uploads that nobody has saved, until the server closes."""
+    while True:
+        with contextlib.suppress(DqError, OSError):  # whoever sends a file is told
+            Staging.below(Settings.from_environment().landing, UploadLimits.from_environment()).expire()
+        if closing.wait(every):
+            return
 
 
 def freeze_garbage_collection() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import openpyxl
 import polars as pl
 import pytest
 
@@ -103,6 +104,25 @@ def test_a_file_that_is_none_is_said_in_a_sentence(dq: Dq, tmp_path: Path) -> No
     (tmp_path / "empty.csv").write_text("a,b\n", encoding="utf-8")
     ran = dq("suggest", "empty.csv")
     assert (ran.returncode, "a: string  # no value was seen" in ran.stdout) == (0, True)
+
+
+def test_of_a_sheet_with_titles_the_header_is_found(dq: Dq, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (
+        ["Stock of the yard"],
+        [],
+        ["id", "item", "price"],
+        [1, "bolt", 2.5],
+        [2, "nut", 3.5],
+        [3, "washer", 4.5],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "stock.xlsx")
+    ran = dq("suggest", "stock.xlsx")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "source: {type: excel, path: stock.xlsx, header_row: 3}" in ran.stdout
+    assert "item: string" in ran.stdout
 
 
 def test_of_a_workbook_the_sheet_with_the_table_is_taken(dq: Dq, tmp_path: Path) -> None:

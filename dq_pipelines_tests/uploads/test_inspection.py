@@ -103,6 +103,19 @@ def test_json_and_parquet_are_told_as_well(tmp_path: Path) -> None:
     assert (lines["kind"], lines["rows"], lines["unreadable"]["count"]) == ("ndjson", 2, 1)
 
 
+def test_an_ending_in_capitals_is_an_ending(tmp_path: Path) -> None:
+    (tmp_path / "A.CSV").write_text("id,name\n1,a\n2,b\n")
+    assert "/shop/stock/*.CSV" in inspected(tmp_path / "A.CSV")["yaml"]
+
+
+@pytest.mark.slow
+def test_more_columns_than_a_yaml_may_have_are_said(tmp_path: Path) -> None:
+    names = ",".join(f"{'c' * 150}{number}" for number in range(1000))
+    (tmp_path / "a.csv").write_text(f"{names}\n{','.join(['1'] * 1000)}\n{','.join(['2'] * 1000)}\n")
+    with pytest.raises(SourceError, match="wanted a table whose YAML has at most 262,144 bytes, got 1,000 columns"):
+        inspected(tmp_path / "a.csv")
+
+
 def bomb(path: Path) -> Path:
     """A workbook of a few kilobytes that unpacks to gigabytes."""
     book = openpyxl.Workbook()

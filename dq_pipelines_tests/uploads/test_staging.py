@@ -17,6 +17,7 @@ from dq_pipelines.errors import ConfigError, PublishError, SourceError
 from dq_pipelines.sources import source_from
 from dq_pipelines.uploads.settings import UploadLimits
 from dq_pipelines.uploads.staging import FOLDER, FileExists, Staging, TooMany, Upload
+from dq_pipelines.web.serving import expire_uploads
 
 CSV = b"id,name\n1,a\n2,b\n"
 
@@ -158,6 +159,20 @@ def test_what_waits_too_long_is_removed(staging: Staging) -> None:
         os.utime(path, (late, late))
     assert staging.expire() == 2
     assert [folder.name for folder in (staging.landing / FOLDER).iterdir()] == [young.id]
+
+
+def test_a_server_removes_them_by_itself(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_LANDING", str(staging.landing))
+    old, young = sent(staging), sent(staging)
+    late = time.time() - 2 * 86400
+    for path in (*old.path.parent.iterdir(), old.path.parent):
+        os.utime(path, (late, late))
+    closing = threading.Event()
+    closing.set()
+    expire_uploads(closing)
+    assert [one.id for one in staging.of("ann")] == [young.id]
+    monkeypatch.setenv("DQ_LANDING", "s3://b/x")
+    expire_uploads(closing)  # there is nothing to remove, and no error
 
 
 @pytest.mark.parametrize(

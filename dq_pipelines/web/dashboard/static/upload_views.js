@@ -33,9 +33,12 @@ window.dqUploadViews = (() => {
     const lines = shown.map((row) => make("tr", { class: row.number === header ? "is-header" : row.number < header ? "is-above" : "" },
       make("td", {}, option(row.number, "Row " + row.number + " has the names")), make("td", { class: "soft number" }, row.number), cells([...row.cells, ...Array(width - row.cells.length).fill("")])));
     const none = make("label", {}, option(0, "No row has the names"), " No row has the names");
-    const head = [make("span", {}, "names"), "row", ...Array(width).fill("")];
+    const head = [make("span", {}, "names"), "row", ...Array.from({ length: width }, (_, place) => letters(place))];
     return [make("p", { class: "soft" }, "Which row has the names of the columns? Rows above it are left out."), table("First rows of the file", head, lines, "rows first-rows"), none];
   }
+
+  /* The name of a column of a sheet: A to Z, AA and so on. */
+  const letters = (place) => (place >= 26 ? letters(Math.floor(place / 26) - 1) : "") + String.fromCharCode(65 + (place % 26));
 
   const bars = (column) => (column.histogram.length ? column.histogram : column.values);
 
