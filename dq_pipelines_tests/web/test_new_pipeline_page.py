@@ -181,6 +181,26 @@ def test_completions_are_listed_and_taken_by_the_keyboard(browser: Browser, addr
     page.close()
 
 
+def test_what_is_saved_runs_by_a_click_on_its_page(
+    here: Hosted, browser: Browser, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tills.csv").write_text("id,name\n" + "".join(f"{number},n{number % 3}\n" for number in range(30)))
+    page = opened(browser, address, "tess")
+    page.locator("#file").set_input_files(tmp_path / "tills.csv")
+    shown(page, "yaml")
+    page.get_by_label("Runs start").select_option("arrival")
+    expect(page.locator("#yaml")).to_have_value(_containing("on_arrival: true"), timeout=PATIENCE)
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/dashboard/pipelines/tills?saved=new", timeout=PATIENCE)
+    expect(page.get_by_text("The pipeline is created")).to_be_visible()
+    expect(page.locator("#starts")).to_contain_text("Sensor tills_arrivals")
+    page.get_by_role("button", name="Run it now").click()
+    page.wait_for_url("**/dashboard/runs/*", timeout=PATIENCE)
+    assert here.ended(page.url.rpartition("/")[2], PATIENCE / 1000).status.value == "SUCCESS"
+    assert here.shop.lake.table("silver/tills").rows() == 30
+    page.close()
+
+
 def test_a_file_that_is_none_of_ours_is_refused_in_a_sentence(browser: Browser, address: str, tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_text("id,name\n1,a\n")
     page = opened(browser, address, "tess")

@@ -43,7 +43,8 @@ USERS = {"adam": [Grant(Role.ADMIN)], "vera": [Grant(Role.VIEWER)]}
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     shop = build(tmp_path_factory.mktemp("contract"))
     bad_day(shop)
-    with hosting(Workshop(shop.root), USERS) as made:
+    with pytest.MonkeyPatch.context() as patched, hosting(Workshop(shop.root), USERS) as made:
+        patched.setenv("DQ_LANDING", str(shop.landing))  # where uploads wait
         yield made
 
 
@@ -59,7 +60,7 @@ def key(here: Hosted) -> str:
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
-#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, a user, a role and a password of enough strength, each name of
+#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, a file that is what its name says, a user, a role and a password of enough strength, each name of
 #: a form once (RFC 6749). They may refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
     "run_maintenance",
@@ -81,6 +82,8 @@ LEANS_ON_MORE = {
     "reopen_rows",
     "workbook",
     "import_workbook",
+    "run_pipeline",
+    "upload",
 }
 #: With which what does not fit is refused: a text may be longer than any body.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]

@@ -209,6 +209,16 @@ def test_a_file_becomes_a_pipeline_and_its_first_input(yard: Yard) -> None:
     )
 
 
+def test_who_edits_for_a_team_saves_into_the_teams_folder(yard: Yard) -> None:
+    mine = yard.id("tom")
+    yaml = yard.post("tom", f"{mine}/inspection", {"name": "till", "owner": "team:yard"}).json()["yaml"]
+    without = yaml.replace("owners: [team:yard]\n", "")
+    assert yard.post("tom", f"{mine}/save", {"name": "till", "yaml": without}).status_code == 403
+    assert yard.landed() == {}
+    saved = yard.post("tom", f"{mine}/save", {"name": "till", "yaml": yaml})
+    assert (saved.status_code, saved.json().get("landed")) == (201, "team-yard/till/a.csv"), saved.text
+
+
 def test_a_trial_counts_as_a_run_does(yard: Yard) -> None:
     mine = yard.id("tess")
     tried = yard.post("tess", f"{mine}/trial", {"name": "till", "yaml": YAML}).json()
