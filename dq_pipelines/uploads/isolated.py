@@ -33,7 +33,7 @@ class WorkLimits:
     """What a task may take."""
 
     #: bytes of address space
-    memory: int = 6 << 30
+    memory: int = 4 << 30
     #: seconds of CPU, and of the clock
     cpu: int = 150
     clock: float = 240

@@ -201,6 +201,22 @@ def test_what_is_saved_runs_by_a_click_on_its_page(
     page.close()
 
 
+def test_markup_in_a_file_is_shown_as_text(browser: Browser, address: str, tmp_path: Path) -> None:
+    marked = "<img src=x onerror=alert(1)>"
+    (tmp_path / "marked.csv").write_text(f"id,{marked}\n" + "".join(f"{number},{marked}\n" for number in range(9)))
+    page, requested = opened(browser, address, "tess"), list[str]()
+    page.on("request", lambda request: requested.append(request.url))
+    page.locator("#file").set_input_files(tmp_path / "marked.csv")
+    shown(page, "yaml")
+    page.get_by_role("button", name="Try it on the file").click()
+    expect(page.locator("#trial-said")).to_contain_text("would be published", timeout=PATIENCE)
+    for place in ("#first-rows", "#profile", "#trial"):
+        expect(page.locator(place)).to_contain_text(marked)
+    assert page.locator("main img").count() == 0
+    assert [url for url in requested if url.endswith("/x")] == []
+    page.close()
+
+
 def test_a_file_that_is_none_of_ours_is_refused_in_a_sentence(browser: Browser, address: str, tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_text("id,name\n1,a\n")
     page = opened(browser, address, "tess")

@@ -117,6 +117,13 @@ def test_only_editors_of_the_domain_send_files_into_its_folder(yard: Yard) -> No
     ]
 
 
+def test_a_page_of_another_site_sends_nothing(yard: Yard) -> None:
+    foreign = {"sec-fetch-site": "cross-site", "origin": "https://elsewhere.example"}
+    path, content = f"{API}/uploads?domain=yard&file=a.csv", {"content": CSV, "headers": foreign}
+    assert yard.by("tess").post(path, **content).status_code == 403  # type: ignore[arg-type]
+    assert yard.waiting() == []
+
+
 def test_an_upload_is_its_senders_alone(yard: Yard) -> None:
     mine = yard.id("tess")
     for path, body in (

@@ -1,7 +1,7 @@
 /* An editor for a table's YAML: a text field with line numbers, a list of completions, and checks as one types.
 
    It stands on `<textarea data-yaml>`. `data-check` is the address that checks a text, `data-schema` that of the JSON Schema. The
-   fields `job` and `domain` of its form say what is checked. Without scripts the text field stays as it is. */
+   fields `job` and `domain` of its form say what is checked. `data-faulty` says that the text has mistakes as it is. Without scripts the text field stays as it is. */
 "use strict";
 
 (() => {
@@ -54,7 +54,8 @@
       if (option) take(editor, Number(option.dataset.place));
     });
     if (area.form) area.form.addEventListener("change", (event) => { if (["job", "domain"].includes(event.target.name)) later(editor); });
-    later(editor);
+    /* A text that was loaded without a mistake needs no check before it is changed: a check reads the whole project. */
+    if (area.dataset.faulty !== undefined) later(editor);
   }
 
   /* --- line numbers -------------------------------------------------------------------------------------------- */
