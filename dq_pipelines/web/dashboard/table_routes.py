@@ -61,7 +61,8 @@ class TablePages:
     def _file(self, request: Request, of: TableVisit) -> PipelinePage | None:
         """The table's YAML with its earlier versions; None for one that the caller may not view."""
         name = of.key.partition("/")[2]
-        return pipeline_page(self._server.files(request), name, request.query_params.get("version", ""))
+        # What starts its runs is said by the tab of its status.
+        return pipeline_page(self._server.files(request), lambda _: {}, name, request.query_params.get("version", ""))
 
     def rule(self, request: Request) -> HTMLResponse:
         key, check = key_of(request), request.path_params["check"]
