@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dq_pipelines.config.arrow_arrays import series_of
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-    import pyarrow as pa
 
 _BLOCK = 256 * 1024
 #: Bytes of blocks whose doubtful lines are passed on together: each time is a query.
@@ -182,16 +183,6 @@ def _without_return(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> 
     return without
 
 
-@dataclass(frozen=True)
-class _ArrowArray:
-    """An Arrow array that is not of pyarrow's type: for one of those, Polars imports `pyarrow.compute`, which takes 30 ms."""
-
-    array: pa.Array
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> Any:
-        return self.array.__arrow_c_array__(requested_schema)
-
-
 class _DoubtfulLines:
     """Buffers lines, and passes them on many at a time."""
 
@@ -205,14 +196,13 @@ class _DoubtfulLines:
     def add(self, block: np.ndarray, numbers: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> None:
         """Add lines of a block by where they start and end in it; they are UTF-8."""
         import numpy as np
-        import polars as pl
         import pyarrow as pa
 
         offsets = np.append(np.column_stack([starts, _without_return(block, starts, ends)]).ravel(), len(block))
         text = pa.py_buffer(block.tobytes())
         texts = pa.LargeStringArray.from_buffers(2 * len(numbers), pa.py_buffer(offsets), text)
         self._numbers.append(numbers)
-        self._texts.append(pl.Series(_ArrowArray(texts)))
+        self._texts.append(series_of(texts))
         self._waiting += len(block)
         if self._waiting >= _WAITING:
             self.pass_on()

@@ -8,7 +8,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from dq_pipelines_tests.benchmarks import column, judging, many_batches, many_partitions, page_times, planted
+from dq_pipelines_tests.benchmarks import (
+    column,
+    judging,
+    many_batches,
+    many_partitions,
+    page_times,
+    planted,
+    project_size,
+)
 from dq_pipelines_tests.benchmarks.comparison import Goal
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured
 from dq_pipelines_tests.benchmarks.page import merged
@@ -114,6 +122,12 @@ def test_many_files_lose_no_row(most: int, runs: int) -> None:
 def test_a_run_and_a_load_of_many_tables_do_their_work(verb: str, wanted: int, tmp_path: Path) -> None:
     write_project(tmp_path / "p", 12)
     assert measured("project_size", str(tmp_path / "p"), verb).found == [wanted]
+
+
+def test_a_run_after_many_batches_does_its_work(tmp_path: Path) -> None:
+    write_project(tmp_path / "p", 1)
+    found = [measured("project_size", str(tmp_path / "p"), verb).found for verb in ("grow", "later", "later")]
+    assert found == [[2 * batches] for batches in range(project_size.BATCHES, project_size.BATCHES + 3)]
 
 
 def test_pages_about_many_tables_are_right(tmp_path: Path) -> None:

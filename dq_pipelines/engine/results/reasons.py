@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from dq_pipelines.config.arrow_arrays import series_of
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.transforms.to_text import shown, shown_texts
 
@@ -69,7 +70,7 @@ class _Reasons:
         offsets = pl.Series(np.concatenate([[0], np.cumsum(np.bincount(places, minlength=rows.height))])).to_arrow()
         newest = pl.CompatLevel.newest()
         lists = pa.LargeListArray.from_arrays(offsets, reasons.to_struct().to_arrow(compat_level=newest))
-        return pl.Series(REASONS, lists)
+        return series_of(lists, REASONS)
 
     def _values(self, rows: pl.DataFrame, places: np.ndarray, failed: np.ndarray) -> pl.Series:
         """What each failed rule looked at in the row at its place, as text."""

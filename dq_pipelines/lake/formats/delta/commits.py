@@ -277,7 +277,8 @@ def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
 
     def batches() -> Iterator[pa.RecordBatch]:
         for frame in rows.collect_batches(engine="streaming"):
-            yield from frame.to_arrow().cast(schema).to_batches()
+            table = frame.to_arrow()  # a cast that has nothing to do would import pyarrow.compute
+            yield from (table if table.schema.equals(schema) else table.cast(schema)).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 

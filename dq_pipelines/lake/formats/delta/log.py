@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
+from pyarrow import parquet as pq
 
 from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.errors import PublishError
@@ -134,8 +135,7 @@ class Log:
     def checkpointed(self, kind: str) -> list[dict[str, Any]]:
         """The actions of this kind in the checkpoint; raises PublishError when it is torn."""
         actions = self._checkpointed(kind)
-        found: list[dict[str, Any]] = [] if actions is None else actions.to_pylist()
-        return found
+        return [] if actions is None else [action for action in actions.to_pylist() if action is not None]
 
     def checkpointed_entries(self) -> dict[str, int]:
         """The ledger entries in the checkpoint: the last number by name. Raises PublishError when it is torn."""
@@ -148,18 +148,21 @@ class Log:
         return {name: number for name, number in pairs if name is not None}
 
     def _checkpointed(self, kind: str) -> pa.ChunkedArray | None:
+        """The actions of this kind, with null for each action of another kind; None where there is no checkpoint."""
         if not self.checkpoint[1]:
             return None
-        import pyarrow.dataset as ds  # imports pandas
-
+        # Neither pyarrow.dataset nor kernels: the imports of pandas and pyarrow.compute take longer than a small batch.
         try:
-            paths = [f"{self.path}/{name}" for name in self.checkpoint[1]]
-            rows = ds.dataset(paths, filesystem=self.files).to_table(columns=[kind])
+            parts = [self._column(name, kind) for name in self.checkpoint[1]]
         except pa.ArrowInvalid:
             if torn := self.torn_checkpoint():
                 raise PublishError(torn) from None
             raise
-        return rows[kind].drop_null()
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+
+    def _column(self, name: str, column: str) -> pa.ChunkedArray:
+        with self.files.open_input_file(f"{self.path}/{name}") as file:
+            return pq.ParquetFile(file).read([column])[column]
 
     def actions(self, after: int, *kinds: str) -> Iterator[dict[str, Any]]:
         """The actions of these kinds in the commits after a version, in order."""
