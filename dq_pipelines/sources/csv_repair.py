@@ -58,7 +58,7 @@ class PlainFile:
 
 @dataclass(frozen=True)
 class CheckedLines:
-    """The lines of a file of UTF-8, checked against a grammar and a shape."""
+    """The lines of a file of UTF-8, those of its table checked against a grammar and a shape."""
 
     #: in all
     count: int
@@ -72,9 +72,9 @@ def checked_lines(path: Path, layout: TableLayout, newline: str) -> CheckedLines
     import polars as pl
 
     odd = [pl.DataFrame(schema={"at": pl.UInt32, "blank": pl.Boolean})]
-    is_odd, is_blank = _odd(layout, newline)
 
-    def check(numbers: pl.Series, lines: pl.Series) -> None:
+    def check(numbers: pl.Series, lines: pl.Series) -> None:  # not called for most files
+        is_odd, is_blank = _odd(layout, newline)
         doubtful = pl.DataFrame({"at": numbers, "line": lines})
         odd.append(doubtful.lazy().filter(is_odd).select("at", blank=is_blank).collect())
 
@@ -82,7 +82,7 @@ def checked_lines(path: Path, layout: TableLayout, newline: str) -> CheckedLines
         count = lines_in(path)
         return None if count is None else CheckedLines(count, None)
     count = lines_in(path, _sure_record(layout, newline), check)
-    return None if count is None else CheckedLines(count, pl.concat(odd))
+    return None if count is None else CheckedLines(count, pl.concat(odd) if len(odd) > 1 else odd[0])
 
 
 def made_plain(text: TextFile, checked: CheckedLines, why_undecoded: str) -> PlainFile:
@@ -139,7 +139,7 @@ def _of_the_table(text: TextFile, odd: pl.DataFrame) -> tuple[list[int], pl.Seri
 
     at = pl.col("at")
     if not odd.is_empty():  # as most files are; each of the steps below is a query
-        odd = odd.filter(at >= text.first if text.end is None else (at >= text.first) & (at < text.end))
+        odd = odd if text.end is None else odd.filter(at < text.end)
     if text.undecoded and not odd.is_empty():  # which are empty lines here
         odd = odd.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
     if odd.is_empty():
@@ -174,6 +174,7 @@ def _sure_record(layout: TableLayout, newline: str) -> SureRecord:
     # A blank line has no delimiter.
     fewest = max(1, shape.fewest - 1) if shape.fewest < shape.most else shape.fewest - 1
     return SureRecord(
+        first=layout.first,
         delimiter=ord(grammar.delimiter),
         fewest=fewest,
         most=shape.most - 1,

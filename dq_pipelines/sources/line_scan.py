@@ -29,6 +29,8 @@ TakeLines = Callable[["pl.Series", "pl.Series"], None]
 class SureRecord:
     """What a line is like that is one whole record for sure; marks are bytes of ASCII."""
 
+    #: the 0-based line of the table's first record; lines before it are no records, so that nobody asks about them
+    first: int
     delimiter: int
     #: how many delimiters it has
     fewest: int
@@ -46,7 +48,7 @@ class SureRecord:
 def lines_in(path: Path, sure: SureRecord | None = None, take_others: TakeLines | None = None) -> int | None:
     """How many lines a file has when every byte of it is UTF-8, else None.
 
-    With both `sure` and `take_others`, lines that are not surely records are given to `take_others`, in their order.
+    With both `sure` and `take_others`, lines of the table that are not surely records are given to `take_others`, in their order.
     """
     import numpy as np
 
@@ -62,6 +64,8 @@ def lines_in(path: Path, sure: SureRecord | None = None, take_others: TakeLines 
         if sure is not None and doubtful is not None:
             starts = np.concatenate([[0], ends[:-1] + 1])
             found = np.flatnonzero(_is_doubtful(buffer, block, starts, ends, sure))
+            if lines < sure.first:
+                found = found[lines + found >= sure.first]
             if len(found):
                 doubtful.add(block, lines + found, starts[found], ends[found])
         lines += len(ends)
