@@ -113,7 +113,10 @@ class Source(Strict, abc.ABC):
         """
 
     def inputs_where(self, wanted: Callable[[str], bool]) -> Sequence[Input]:
-        """Those of `inputs` whose address is wanted; files are not looked at otherwise. Raises SourceError as `inputs` does."""
+        """Those of `inputs` whose address is wanted, in any order; other files are not looked at.
+
+        Raises SourceError as `inputs` does.
+        """
         return [item for item in self.inputs() if wanted(item.uri)]
 
     def listed(self) -> Listed:

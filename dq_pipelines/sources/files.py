@@ -78,18 +78,17 @@ class FileSource(Source):
         return self._listed(wanted).inputs
 
     def listed(self) -> Listed:
-        return self._listed(lambda _: True)
+        found = self._listed(lambda _: True)
+        return replace(found, inputs=tuple(sorted(found.inputs, key=lambda item: natural(item.uri))))
 
     def _listed(self, wanted: Callable[[str], bool]) -> Listed:
-        """What there is of this address; of local files, those alone whose path is wanted."""
+        """What there is of this address, in any order; of local files, those alone whose path is wanted."""
         if is_remote(self.path):
             if self._places and not any(is_below(self.path, place) for place in self._places):
                 raise SourceError(f"{self.path}: wanted a place below {' or '.join(self._places)}")
             found = stored_objects.objects_at(self.path)
-            listed = replace(found, inputs=tuple(item for item in found.inputs if wanted(item.uri)))
-        else:
-            listed = local_files.files_at(local_path(self.path), self._confinement(), wanted)
-        return replace(listed, inputs=tuple(sorted(listed.inputs, key=lambda item: natural(item.uri))))
+            return replace(found, inputs=tuple(item for item in found.inputs if wanted(item.uri)))
+        return local_files.files_at(local_path(self.path), self._confinement(), wanted)
 
     def nothing_found(self) -> str:
         """The path, and what the deepest folder on the way to it holds."""

@@ -92,7 +92,7 @@ def test_files_that_nobody_asks_for_are_not_looked_at(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(local_files, "_state", noted)
     found = source.inputs_where(lambda uri: "2024-01-13" in uri)
-    assert list(found) == [item for item in every if "2024-01-13" in item.uri]
+    assert set(found) == {item for item in every if "2024-01-13" in item.uri}
     assert len(found) == 2
     assert all("2024-01-13" in path for path in seen)
 
