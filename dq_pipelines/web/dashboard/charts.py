@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Literal
 
 from markupsafe import Markup
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.history.queries.trend import ColumnTrendPoint, RuleTrendPoint, TrendPoint
-from dq_pipelines.history.store.anomalies import AnomalyPoint
+from dq_pipelines.history.queries.trend import RuleTrendPoint, TrendPoint
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 
@@ -84,8 +81,8 @@ class Chart:
         found: dict[str, list[str]] = {}
         for number, series in enumerate(self.series):
             for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
-                low = f"{_number(series.low[index])} to " if series.low else ""
-                found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{_number(y)}"
+                low = f"{number_text(series.low[index])} to " if series.low else ""
+                found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{number_text(y)}"
         if self.horizontal or self.by_run:
             return list(found.items())
         return sorted(found.items())[-_LAST:]
@@ -103,7 +100,7 @@ def scores(found: Sequence[TrendPoint], *, is_part: bool = False) -> Chart:
     left = len(by_table) - len(worst)
     lines = [
         Series(
-            table, "line", f"line{number + 1}", _times(of), [round(one.score, 2) for one in of], text=_hover_texts(of)
+            table, "line", f"line{number + 1}", times(of), [round(one.score, 2) for one in of], text=_hover_texts(of)
         )
         for number, table in enumerate(worst)
         for of in [by_table[table]]
@@ -118,7 +115,7 @@ def scores(found: Sequence[TrendPoint], *, is_part: bool = False) -> Chart:
 def score(found: Sequence[TrendPoint]) -> Chart:
     """The score of one table over time, with other marks for failing runs."""
     line = Series(
-        "score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_hover_texts(found)
+        "score", "line", "soft", times(found), [round(one.score, 2) for one in found], text=_hover_texts(found)
     )
     least = min((one.worst for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
@@ -128,7 +125,7 @@ def score(found: Sequence[TrendPoint]) -> Chart:
 
 def rows(found: Sequence[TrendPoint]) -> Chart:
     """The rows of each batch by outcome."""
-    x = _times(found)
+    x = times(found)
     kinds = (("published", "healthy"), ("refused", "failing"), ("dropped", "warning"))
     bars = [Series(name, "bar", tone, x, [getattr(one, name) for one in found]) for name, tone in kinds]
     shown = [bar for bar in bars if any(bar.y)] or bars[:1]
@@ -165,59 +162,10 @@ def quarantine(found: Iterable[QuarantineSummary], at: datetime) -> Chart:
     )
 
 
-def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
-    """Mean, standard deviation and outliers of a column: by partition where the table has them, else over time."""
-    with_mean = [one for one in found if one.mean is not None]
-    parts = {one.partition: one for one in with_mean}
-    by_run = len(parts) > 1 and None not in parts and all(one.runs == 1 for one in with_mean)
-    # Of a partition, the last batch counts.
-    shown = sorted(parts.values(), key=lambda one: _natural(one.partition or "")) if by_run else with_mean
-    x = [one.partition or "" for one in shown] if by_run else _times(shown)
-    texts = [_hover_text_of_column(one) for one in shown]
-    spread = [one.standard_deviation or 0 for one in shown]
-    means = [one.mean or 0 for one in shown]
-    band = Series(
-        "mean ± deviation", "band", "soft", x,
-        [mean + by for mean, by in zip(means, spread, strict=True)],
-        [mean - by for mean, by in zip(means, spread, strict=True)],
-    )  # fmt: skip
-    charts = []
-    for title, value in (("Mean", "mean"), ("Standard deviation", "standard_deviation"), ("Outliers", "outlier_count")):
-        line = Series(value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in shown], text=texts)
-        marks = _good_and_bad(shown, x, attrgetter(value), texts)
-        note = "values more than 3 standard deviations from the mean" if value == "outlier_count" else ""
-        if len(shown) == 1:
-            note = (
-                f"{_number(getattr(shown[0], value))} in the only batch of this time range{f', {note}' if note else ''}"
-            )
-        unit = "values" if value == "outlier_count" else ""
-        series = [*([band] if value == "mean" else []), line, *marks]
-        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", series, note, unit, by_run=by_run))
-    return charts if shown else []
-
-
-def _good_and_bad(
-    found: Sequence[ColumnTrendPoint], x: Sequence[str], value: Callable[[Any], Any], texts: Sequence[str]
-) -> list[Series]:
-    """Two series of marks, which differ in shape and colour: batches in which no rule on the column failed, and others."""
-    marks = []
-    for name, tone, is_bad in (("good", "healthy", False), ("bad", "failing", True)):
-        some = [place for place, one in enumerate(found) if (one.bad > 0) == is_bad]
-        if some:
-            y, said = [value(found[place]) for place in some], [texts[place] for place in some]
-            marks.append(Series(name, "mark", tone, [x[place] for place in some], y, text=said))
-    return marks
-
-
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `run_10` behind `run_9`."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
-
-
 def rule(found: Sequence[RuleTrendPoint]) -> Chart:
     """A rule's results over time: failing rows, or whether the table met it."""
     has_counts = any(one.unexpected_count is not None for one in found)
-    texts = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
+    texts = [f"{span_text(one)}: {one.failed} of {one.runs} failed" for one in found]
     if not has_counts:
         marks = _marks(
             found,
@@ -229,34 +177,9 @@ def rule(found: Sequence[RuleTrendPoint]) -> Chart:
     met = [one.unexpected_count if not one.failed else None for one in found]
     failing = [one.unexpected_count if one.failed else None for one in found]
     kinds = (("met", "healthy", met), ("failing", "failing", failing))
-    bars = [Series(name, "bar", tone, _times(found), y, text=texts) for name, tone, y in kinds]
+    bars = [Series(name, "bar", tone, times(found), y, text=texts) for name, tone, y in kinds]
     shown = [bar for bar in bars if any(bar.y)] or bars[:1]
     return Chart("rule", "Failing rows", shown, _together(found), "rows", stacked=True)
-
-
-def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
-    """One metric with its expected band, and its anomalies: by partition where each has one point, else over time."""
-    names = [point.partition for point in points]
-    by_run = len(points) > 1 and None not in names and len(set(names)) == len(names)
-    shown = sorted(points, key=lambda point: _natural(point.partition or "")) if by_run else points
-
-    def x(some: Sequence[AnomalyPoint]) -> list[str]:
-        return [point.partition or "" if by_run else _time(point.at) for point in some]
-
-    banded = [point for point in shown if point.lower is not None and point.upper is not None]
-    band = Series(
-        "expected", "band", "soft", x(banded), [point.upper for point in banded], [point.lower for point in banded]
-    )
-    texts = [point.note or "" for point in shown]
-    line = Series("value", "line", "line1", x(shown), [point.value for point in shown], text=texts)
-    out = [point for point in shown if not point.success]
-    marks = Series(
-        "anomaly", "mark", "failing", x(out), [point.value for point in out], text=[point.note or "" for point in out]
-    )
-    title = points[-1].name[:1].upper() + points[-1].name[1:]
-    note = f"{_number(points[0].value)} in the only batch of this time range" if len(points) == 1 else ""
-    series = [line, *([band] if banded else []), *([marks] if out else [])]
-    return Chart(f"anomaly-{number}", title, series, note, by_run=by_run)
 
 
 def _marks(
@@ -267,7 +190,7 @@ def _marks(
     for name in ("healthy", "warning", "failing"):
         some = [(one, said) for one, said in zip(found, texts, strict=True) if kind(one) == name]
         if some:
-            at = _times([one for one, _ in some])
+            at = times([one for one, _ in some])
             shown.append(
                 Series(name, "mark", name, at, [value(one) for one, _ in some], text=[said for _, said in some])
             )
@@ -278,11 +201,11 @@ def _worst_of(one: TrendPoint) -> str:
     return "failing" if one.bad else "warning" if one.failed else "healthy"
 
 
-def _times(found: Iterable[Any]) -> list[str]:
-    return [_time(one.until) for one in found]
+def times(found: Iterable[Any]) -> list[str]:
+    return [time_of(one.until) for one in found]
 
 
-def _time(at: datetime) -> str:
+def time_of(at: datetime) -> str:
     """The time in this machine's zone, as all times on pages."""
     return at.astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
 
@@ -292,13 +215,14 @@ def _together(found: Sequence[Any]) -> str:
     return f"One point combines up to {most:,} runs." if most > 1 else ""
 
 
-def _span(one: Any) -> str:
+def span_text(one: Any) -> str:
     return f"{one.runs:,} runs" if one.runs > 1 else f"run {one.run_id[:8]}"
 
 
 def _hover_texts(found: Sequence[TrendPoint]) -> list[str]:
     return [
-        f"{_span(one)}: {_said_of(one)}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in" for one in found
+        f"{span_text(one)}: {_said_of(one)}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in"
+        for one in found
     ]
 
 
@@ -308,12 +232,7 @@ def _said_of(one: TrendPoint) -> str:
     return f"{one.failed} with warnings" if one.failed else "healthy"
 
 
-def _hover_text_of_column(one: ColumnTrendPoint) -> str:
-    verdict = "GOOD" if not one.bad else "BAD" if one.runs == 1 else f"{one.bad} BAD"
-    return f"{_span(one)}: {verdict}, {counted(one.count, 'row')}, {one.null_count:,} without a value"
-
-
-def _number(value: Any) -> str:
+def number_text(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)

@@ -13,7 +13,7 @@ from dq_pipelines.history.queries.trend import column_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.project.checked_rules import rules_by_check
-from dq_pipelines.web.dashboard import charts
+from dq_pipelines.web.dashboard import charts, metric_charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.column_choice import first_column
 from dq_pipelines.web.dashboard.table_data import data_tab
@@ -101,8 +101,8 @@ def metrics_tab(of: TableVisit) -> MetricsTab:
     chosen = asked if asked in columns else first_column(of.page.table, list(columns), with_mean)
     measured = column_trend(visit.history, of.key, chosen, points=POINTS, since=visit.since) if chosen else []
     held = anomaly_points(visit.history, of.key, since=visit.since, limit=POINTS)
-    watched = [charts.anomaly(points, number) for number, points in enumerate(held)]
-    return MetricsTab(list(columns), chosen, charts.column(measured, chosen) if chosen else [], watched)
+    watched = [metric_charts.anomaly(points, number) for number, points in enumerate(held)]
+    return MetricsTab(list(columns), chosen, metric_charts.column(measured, chosen) if chosen else [], watched)
 
 
 def quarantine_tab(of: TableVisit) -> Sequence[Any]:
