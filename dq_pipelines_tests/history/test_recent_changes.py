@@ -14,7 +14,7 @@ from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.history.store.records import REPLAY, RERUN, ResultRecord, VerdictRecord
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.web.dashboard.recent_cache import RecentCache
+from dq_pipelines.web.dashboard.per_table_cache import PerTableCache
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SINCE = AT - timedelta(days=1)
@@ -136,7 +136,7 @@ def test_a_rule_is_listed_once_with_the_number_of_its_partitions(history: Histor
 def test_a_cache_knows_what_a_query_finds(records: list[VerdictRecord], first: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         history = History(f"sqlite:///{folder}/h.db")
-        statuses, cache = StatusCache(history), RecentCache(history)
+        statuses, cache = StatusCache(history), PerTableCache(history, recent_changes, timedelta(days=1))
         for some in (records[:first], records[first:], []):
             for one in some:
                 history.record(one)

@@ -66,13 +66,15 @@ class RecentChanges:
 
 
 def recent_changes(
-    history: History, since: datetime, tables: Collection[str] | None = None
+    history: History, since: datetime | None, tables: Collection[str] | None = None
 ) -> dict[str, RecentChanges]:
     """What changed since this moment by table, for some or all tables; tables where nothing ran are left out.
 
+    Since the beginning of history (None), nothing has changed.
+
     Verdicts on single batches count, without replays, reruns and re-checks.
     """
-    if not history.is_begun or (tables is not None and not tables):
+    if not history.is_begun or since is None or (tables is not None and not tables):
         return {}
     ends = _ends(since, tables)
     with history.engine.connect() as connection:

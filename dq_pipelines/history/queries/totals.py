@@ -88,13 +88,21 @@ def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
 
 
 def rows_in(history: History, tables: Collection[str] | None = None, since: datetime | None = None) -> tuple[int, int]:
-    """Returns the number of input rows of some or all tables, and of refused ones; each row counts once.
+    """Returns the number of input rows of some or all tables, and of refused ones; see `rows_in_by_table`."""
+    found = rows_in_by_table(history, since, tables).values()
+    return sum(rows for rows, _ in found), sum(refused for _, refused in found)
+
+
+def rows_in_by_table(
+    history: History, since: datetime | None, tables: Collection[str] | None = None
+) -> dict[str, tuple[int, int]]:
+    """Returns the number of input rows of each table, and of refused ones; each row counts once.
 
     The last verdict of a batch counts; for a blocked batch, the verdict that judged its rows again. Reruns and re-checks
     have no input rows. Of gold, the last computation counts.
     """
     if not history.is_begun:
-        return 0, 0
+        return {}
     verdict, later = VERDICTS.c, VERDICTS.alias("later")
     same = (later.c.table == verdict.table) & (later.c.id > verdict.id)
     same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(verdict.partition, "")
@@ -102,15 +110,16 @@ def rows_in(history: History, tables: Collection[str] | None = None, since: date
     same_batch = sa.exists().where(same, later.c.batch == verdict.batch)
     is_on_batch = (later.c.batch != "") & later.c.batch.not_like(f"{REPLAY}%") & later.c.batch.not_like(f"%{RERUN}")
     any_batch = (verdict.blocked | verdict.batch.like(f"{GOLD}%")) & sa.exists().where(same, is_on_batch)
-    wanted = sa.select(sa.func.sum(verdict.rows_in), sa.func.sum(sa.case((verdict.blocked, 0), else_=verdict.refused)))
+    refused = sa.func.sum(sa.case((verdict.blocked, 0), else_=verdict.refused))
+    wanted = sa.select(verdict.table, sa.func.sum(verdict.rows_in), refused).group_by(verdict.table)
     wanted = wanted.where(*ON_SINGLE_BATCHES, ~same_batch, ~any_batch)
     if tables is not None:
         wanted = wanted.where(verdict.table.in_(tables))
     if since is not None:
         wanted = wanted.where(verdict.started_at >= since)
     with history.engine.connect() as connection:
-        rows, refused = connection.execute(wanted).one()
-    return int(rows or 0), int(refused or 0)
+        found = connection.execute(wanted).all()
+    return {table: (int(rows or 0), int(refused or 0)) for table, rows, refused in found}
 
 
 @dataclass(frozen=True)

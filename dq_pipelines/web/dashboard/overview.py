@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,6 @@ from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
 from dq_pipelines.history.queries.recent_changes import RecentChanges
 from dq_pipelines.history.queries.scores import Score, score_of_all
 from dq_pipelines.history.queries.table_status import TableStatus
-from dq_pipelines.history.queries.totals import rows_in
 from dq_pipelines.history.queries.trend import TrendPoint, trend
 from dq_pipelines.history.queries.wording import NOTHING_YET
 from dq_pipelines.history.store.status import STATUSES, Status, worst
@@ -159,18 +158,27 @@ def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
         last_runs(visit.history, visit.tables, RUNS) if listing is None else (),  # a server has a page of runs
         [one for one in quarantines if one.statuses],
         [chart for chart in drawn if chart.points],
-        *rows_in(visit.history, list(standings), visit.since),
+        *_rows_in(visit, standings),
         (*visit.known.notes, *_notes(counts)),
         visit.removed(),
         None if listing is None else _recent(visit, every),
     )  # fmt: skip
 
 
+def _rows_in(visit: RequestContext, tables: Collection[str]) -> tuple[int, int]:
+    found = visit.site.rows_in(visit.span.name, visit.at)
+    some = [found[key] for key in tables if key in found]
+    return sum(rows for rows, _ in some), sum(refused for _, refused in some)
+
+
 def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChanges:
     """What changed, without rules whose status is another one now: replays and dismissed rows settle a failure."""
     changes = visit.site.recent(visit.at)
     found = RecentChanges.of(changes[key] for one in tables if (key := one.standing.table) in changes)
-    failing = {(one.table, one.rule.one.check) for line in tables for one in line.failing}
+    touched = {one.table for one in (*found.began, *found.recovered)}
+    failing = {
+        (one.table, one.rule.one.check) for line in tables if line.standing.table in touched for one in line.failing
+    }
     return replace(
         found,
         began=[one for one in found.began if (one.table, one.check) in failing],

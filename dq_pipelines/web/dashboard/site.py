@@ -7,16 +7,17 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.queries.change_token import change_token
-from dq_pipelines.history.queries.recent_changes import RecentChanges
+from dq_pipelines.history.queries.recent_changes import RecentChanges, recent_changes
 from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.queries.table_status import TableStatus
+from dq_pipelines.history.queries.totals import rows_in_by_table
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
 from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_attempts
@@ -28,9 +29,12 @@ from dq_pipelines.security.state import State
 from dq_pipelines.web.dashboard.cached import Cached
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.lake_reader import LakeReader
-from dq_pipelines.web.dashboard.recent_cache import RecentCache
+from dq_pipelines.web.dashboard.per_table_cache import PerTableCache
 from dq_pipelines.web.dashboard.summary_cache import SummaryCache
-from dq_pipelines.web.dashboard.table_summary import TableSummary
+from dq_pipelines.web.dashboard.table_summary import SPAN, SPANS, TableSummary
+
+#: How far back a change is recent.
+RECENT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Site:
         self.lake = LakeReader(stores, self.closing)
         self.summaries = SummaryCache(stores.history)
         self._statuses = StatusCache(stores.history)
-        self._recent = RecentCache(stores.history)
+        self._recent = PerTableCache(stores.history, recent_changes, RECENT)
+        self._rows_in = {name: PerTableCache(stores.history, rows_in_by_table, span) for name, span in SPANS.items()}
         #: by table, the version of its log and its columns
         self._columns: dict[str, tuple[object, list[str]]] = {}
 
@@ -122,6 +127,10 @@ class Site:
         """What changed in each table within the last day."""
         return self._recent.now(self.latest(), at)
 
+    def rows_in(self, span: str, at: datetime) -> Mapping[str, tuple[int, int]]:
+        """By table, the rows that came in within the time range of this name, and those refused."""
+        return self._rows_in[span].now(self.latest(), at)
+
     def standings(self) -> list[TableStatus]:
         """The current status of every table with an attempt."""
         self.settle()
@@ -160,6 +169,7 @@ class Site:
         for status in latest.values():
             _ = self.summary(status, lake, project).failing
         self.recent(now())
+        self.rows_in(SPAN, now())
 
 
 def _columns_of(table: Table, stored: LakeTable) -> list[str]:
