@@ -25,6 +25,7 @@ from dq_pipelines.uploads.settings import UploadLimits
 from dq_pipelines.uploads.staging import Staging
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
+from dq_pipelines.web.dashboard.overview import warm_up
 from dq_pipelines.web.hosting import Dagster
 from dq_pipelines.web.middleware.exposure import Exposure
 from dq_pipelines.web.stopping import Stopping
@@ -75,7 +76,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
 
 def _warm_up(site: Site) -> None:
     with contextlib.suppress(DqError, SQLAlchemyError):  # pages say what is wrong
-        site.warm_up()
+        warm_up(site)
 
 
 def expire_uploads(closing: threading.Event, every: float = _EXPIRE_SECONDS) -> None:

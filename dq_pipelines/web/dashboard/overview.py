@@ -24,6 +24,7 @@ from dq_pipelines.web.dashboard.failing_rules import FailingRules, failing_rules
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.listing import Choices, Listing
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
+from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_summary import RUNS, TableSummary
 
 #: Points of a table's sparkline.
@@ -184,6 +185,12 @@ def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChan
         began=[one for one in found.began if (one.table, one.check) in failing],
         recovered=[one for one in found.recovered if (one.table, one.check) not in failing],
     )
+
+
+def warm_up(site: Site) -> None:
+    """Read what the first view of any page would wait for, and see the overview once."""
+    site.warm_up()
+    overview(RequestContext.of(site, site.known()), Listing())
 
 
 def _page(
