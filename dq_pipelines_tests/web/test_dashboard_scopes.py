@@ -275,3 +275,18 @@ def test_the_last_runs_are_of_what_is_seen_however_many_others_there_were(
     runs = re.search(r'id="runs".*', text(client, "/dashboard/tables/silver/sales?tab=batches", keys["tom"]), re.DOTALL)
     assert runs is not None
     assert last.run_id[:8] in runs[0]
+
+
+@pytest.mark.parametrize("path", ["/dashboard/pipelines", "/dashboard/pipelines/sales", "/api/v1/jobs/sales"])
+def test_mistakes_in_files_of_hidden_tables_are_not_told(
+    client: TestClient, shop: Workshop, keys: dict[str, dict[str, str]], path: str
+) -> None:
+    shop.table("salaries", LANDED.format(name="salaries", owner="team:pilots") + "bonus_2027: 1\n", "air")
+    try:
+        told = {who: text(client, path, keys[who]) for who in ("ann", "rita")}
+    finally:
+        (shop.root / "assets_config" / "air" / "salaries.yaml").unlink()
+    assert "bonus_2027" in told["ann"]
+    assert "bonus_2027" not in told["rita"]
+    assert "salaries" not in told["rita"]
+    assert "Some YAML files have mistakes; their tables are left out." in told["rita"]

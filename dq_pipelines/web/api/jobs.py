@@ -86,7 +86,9 @@ class JobDetail(Job):
     file: str = Field(description="The path within the configuration's folder.", examples=["retail/sales.yaml"])
     yaml: str = Field(description="The text of the file; `${NAME}` is not replaced by its value.")
     etag: str = Field(description="The ETag of this text, for If-Match.")
-    problems: Sequence[str] = Field(description="The mistakes in the project's files; empty if there are none.")
+    problems: Sequence[str] = Field(
+        description="The mistakes in the project's files, or one sentence for a caller of some tables; empty if there are none."
+    )
 
 
 def files_of(behind: Behind, caller: Asker) -> TableFiles:
