@@ -1,6 +1,7 @@
 """Uploaded files until they are saved, in a hidden folder of the landing folder that no source reads.
 
 `.dq-uploads/<id>/` has the file and a record of who sent it. A file that still arrives is in `.dq-uploads/<id>.part/`.
+Whoever delivers data may write into the landing folder as well: links there are not followed, and a record names no other file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,10 @@ from dq_pipelines.uploads.settings import UploadLimits
 FOLDER = ".dq-uploads"
 _RECORD, _PART = "upload.json", ".part"
 _ID = re.compile(r"[0-9a-f]{32}")
+#: The folder of an upload, whole or arriving.
+_PLACE = re.compile(rf"{_ID.pattern}({re.escape(_PART)})?")
+#: Uploads of this process begin one after the other, so that each counts those before it.
+_beginning = threading.Lock()
 
 
 class FileExists(DqError):
@@ -81,17 +87,21 @@ class Staging:
     def begin(self, name: str, domain: str, folder: str, by: str) -> Arriving:
         """A new file that is about to arrive. Raises ConfigError for its name, TooMany, PublishError."""
         kind_of_name(name)
-        self.expire()
-        if sum(one.by == by for one in map(self._read, self._folders()) if one) >= self.limits.files:
-            raise TooMany(
-                f"wanted at most {self.limits.files} files of one user that wait, got one more: save or remove one"
+        if self.root.is_symlink():
+            raise _wrong(
+                f"{FOLDER}: wanted a folder of the server's own, got a link: remove it from the landing folder"
             )
+        self.expire()
         id_ = secrets.token_hex(16)
         place = self.root / f"{id_}{_PART}"
-        with _writing(name):
+        upload = Upload(id_, name, domain, folder, by, datetime.now(UTC), 0, place / _file_of(name))
+        with _beginning, _writing(name):
+            if sum(one.by == by for one in map(self._read, self._folders()) if one) >= self.limits.files:
+                raise TooMany(
+                    f"wanted at most {self.limits.files} files of one user that wait, got one more: save or remove one"
+                )
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.mkdir(mode=0o700)
-            upload = Upload(id_, name, domain, folder, by, datetime.now(UTC), 0, place / f"file{ending_of(name)}")
             _record(upload)
         return Arriving(self, upload)
 
@@ -126,11 +136,9 @@ class Staging:
         """Move the file to its place, all or nothing. Raises FileExists unless `replace`, ConfigError, PublishError."""
         target = self.target(upload, table)
         with _writing(upload.name):
+            self._must_be_below(target.parent, upload)  # before a folder is made there
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.parent.resolve().is_relative_to(self.landing.resolve() / upload.folder):
-                raise _wrong(
-                    f"{upload.folder}/{table}: wanted a folder below the landing folder, got a link to elsewhere"
-                )
+            self._must_be_below(target.parent, upload)
             beside = target.with_name(f".{upload.id}{_PART}")  # sources pass hidden names over
             try:
                 _linked(upload.path, beside)
@@ -146,19 +154,30 @@ class Staging:
 
     # --- within ---------------------------------------------------------------------------------------
 
+    def _must_be_below(self, place: Path, upload: Upload) -> None:
+        if not place.resolve().is_relative_to(self.landing.resolve() / upload.folder):
+            where = f"{upload.folder}/{place.name}"
+            raise _wrong(f"{where}: wanted a folder below the landing folder, got a link to elsewhere")
+
     def _folders(self) -> Iterator[Path]:
+        if self.root.is_symlink():
+            return
         try:
-            yield from [folder for folder in self.root.iterdir() if folder.is_dir()]
+            yield from [folder for folder in self.root.iterdir() if _PLACE.fullmatch(folder.name) and _is_own(folder)]
         except FileNotFoundError:
             return
 
     def _read(self, folder: Path) -> Upload | None:
+        if self.root.is_symlink() or not _is_own(folder):
+            return None
         try:
             told: Any = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-            path = folder / told.pop("path")
-            return Upload(**told | {"at": datetime.fromisoformat(told["at"]), "path": path})
-        except (OSError, ValueError, KeyError, TypeError):
+            kind_of_name(told["name"])
+            path = folder / _file_of(told["name"])
+            found = Upload(**told | {"at": datetime.fromisoformat(told["at"]), "path": path})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError):
             return None  # removed meanwhile, or no upload
+        return None if path.is_symlink() or told["path"] != path.name else found
 
 
 @dataclass
@@ -193,6 +212,15 @@ class Arriving:
     def abandon(self) -> None:
         """Remove what has arrived."""
         shutil.rmtree(self.upload.path.parent, ignore_errors=True)
+
+
+def _file_of(name: str) -> str:
+    """The name under which a file of this name waits."""
+    return f"file{ending_of(name)}"
+
+
+def _is_own(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink()
 
 
 def _record(upload: Upload) -> None:

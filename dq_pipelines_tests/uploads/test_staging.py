@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -103,6 +104,67 @@ def test_a_link_to_elsewhere_is_no_landing_folder(staging: Staging, tmp_path: Pa
     with pytest.raises(ConfigError, match="got a link to elsewhere"):
         staging.land(upload, "till", replace=False)
     assert everything(tmp_path / "elsewhere") == set()
+
+
+def test_a_link_to_elsewhere_gets_no_folder_either(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    upload = sent(staging)
+    (staging.landing / "shop").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="got a link to elsewhere"):
+        staging.land(upload, "till", replace=False)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("told", [{"path": "/etc/hostname"}, {"path": "../../secret.csv"}, {"name": "../x.csv"}, {}])
+def test_what_a_deliverer_put_there_is_no_upload(staging: Staging, tmp_path: Path, told: dict[str, str]) -> None:
+    """Whoever delivers data may write into the landing folder: a record there may name any file, and a file may be a link."""
+    upload = sent(staging)
+    record = upload.path.with_name("upload.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | told))
+    if not told:
+        (tmp_path / "secret.csv").write_bytes(CSV)
+        upload.path.unlink()
+        upload.path.symlink_to(tmp_path / "secret.csv")
+    assert (staging.find(upload.id, "ann"), staging.of("ann")) == (None, [])
+
+
+def test_nothing_is_removed_or_sent_through_a_link(staging: Staging, tmp_path: Path) -> None:
+    lake = tmp_path / "lake" / "silver"
+    lake.mkdir(parents=True)
+    (lake / "part.parquet").touch()
+    for path in (lake / "part.parquet", lake):
+        os.utime(path, (0, 0))
+    staging.landing.mkdir()
+    staging.root.symlink_to(tmp_path / "lake")
+    assert (staging.expire(), everything(tmp_path / "lake")) == (0, {"silver/part.parquet"})
+    with pytest.raises(ConfigError, match="wanted a folder of the server's own, got a link"):
+        staging.begin("a.csv", "shop", "shop", "ann")
+    assert everything(tmp_path / "lake") == {"silver/part.parquet"}
+
+
+def test_a_folder_that_is_no_upload_is_not_removed(staging: Staging) -> None:
+    other = staging.root / "archive"
+    other.mkdir(parents=True)
+    os.utime(other, (0, 0))
+    assert (staging.expire(), other.exists()) == (0, True)
+
+
+def test_files_that_begin_at_once_are_counted_one_after_the_other(staging: Staging) -> None:
+    start, refused = threading.Barrier(12), list[TooMany]()
+
+    def begin() -> None:
+        start.wait()
+        try:
+            staging.begin("a.csv", "shop", "shop", "ann")
+        except TooMany as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(refused), len(list(staging.root.iterdir()))) == (9, 3)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
