@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,11 @@ from dq_pipelines.errors import ConfigError, Problem, SourceError, Transient
 
 _LOG = logging.getLogger(__name__)
 _MODULE = "dq_pipelines.uploads.worker"
-#: Tasks at the same time, and seconds that another one waits for its turn.
-_AT_ONCE, _WAIT = 2, 20
+#: Tasks at the same time, those that wait for their turn, and for how many seconds. Each holds one of the server's 40 threads,
+#: in which callers are authenticated as well.
+_AT_ONCE, _WAITING, _WAIT = 2, 4, 20
 _turns = threading.BoundedSemaphore(_AT_ONCE)
+_places = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,21 @@ class WorkLimits:
 
 def run_isolated(task: str, request: Mapping[str, Any], limits: WorkLimits = WorkLimits()) -> dict[str, Any]:
     """The answer of a task of `worker`. Raises SourceError or ConfigError as the task does, or if it needs too much; Transient if others wait."""
-    if not _turns.acquire(timeout=_WAIT):
-        raise Transient("other files are being looked at: try again")
-    try:
+    with _taken(_places, 0), _taken(_turns, _WAIT):
         with tempfile.TemporaryDirectory(prefix="dq-upload-", ignore_cleanup_errors=True) as scratch:
             ended = _ended(task, {**request, "limits": vars(limits), "scratch": scratch}, limits)
         return _answered(ended, limits, request["name"])
+
+
+@contextmanager
+def _taken(places: threading.BoundedSemaphore, seconds: float) -> Iterator[None]:
+    """Hold one of the places during the block. Raises Transient if none gets free in time."""
+    if not places.acquire(timeout=seconds):
+        raise Transient("other files are being looked at: try again")
+    try:
+        yield
     finally:
-        _turns.release()
+        places.release()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from dq_pipelines.web.api.upload_models import (
     Uploads,
     line_of,
 )
+from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["uploads"])
@@ -60,7 +61,7 @@ Waiting = Annotated[Staging, Depends(_staging)]
 def _own(id: Id, staging: Waiting, caller: Asker) -> Upload:
     """The caller's upload. Raises ApiError (404) if there is none."""
     found = staging.find(id, caller.user.name)
-    if found is None:
+    if found is None or not _may_open(caller, found):
         raise ApiError(404, f"you have no upload '{id}': it is saved or removed, or somebody else's")
     return found
 
@@ -147,7 +148,7 @@ def landing_folder(grants: frozenset[Grant], domain: str) -> str | None:
     dependencies=_MAY_EDIT,
 )
 def uploads(staging: Waiting, caller: Asker) -> Uploads:
-    items = [_line(staging, one) for one in staging.of(caller.user.name)]
+    items = [_line(staging, one) for one in staging.of(caller.user.name) if _may_open(caller, one)]
     return Uploads(items=items, most_bytes=staging.limits.bytes)
 
 
@@ -281,6 +282,11 @@ def save(
 
 
 # --- within ------------------------------------------------------------------------------------------
+
+
+def _may_open(caller: Caller, upload: Upload) -> bool:
+    """Whether the caller may still change tables of its domain: a key has less than its user, and grants change."""
+    return landing_folder(caller.user.grants, upload.domain) is not None
 
 
 def _line(staging: Staging, upload: Upload) -> UploadLine:

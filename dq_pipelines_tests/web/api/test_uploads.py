@@ -19,6 +19,7 @@ from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.project import load_project
 from dq_pipelines.project.editing import Editing
 from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.uploads.staging import FOLDER
@@ -138,6 +139,18 @@ def test_an_upload_is_its_senders_alone(yard: Yard) -> None:
     assert yard.by("adam").get(f"{API}/uploads").json()["items"] == []
     assert yard.by("tess").delete(f"{API}/uploads/{mine}").status_code == 204
     assert yard.waiting() == []
+
+
+def test_a_key_for_one_domain_reads_no_upload_of_another(yard: Yard) -> None:
+    mine = yard.id("adam")
+    key = Keys(Users(yard.shop.state.url)).add("adam", grant=Grant(Role.ADMIN, "domain:shop"))
+    with client_of(site_of(yard.shop)) as client:
+        client.headers["X-API-Key"] = key
+        assert client.get(f"{API}/uploads").json()["items"] == []
+        answer = client.post(f"{API}/uploads/{mine}/inspection", json={})
+        assert (answer.status_code, "preview" in answer.text) == (404, False), answer.text
+        assert client.delete(f"{API}/uploads/{mine}").status_code == 404
+    assert [one["id"] for one in yard.by("adam").get(f"{API}/uploads").json()["items"]] == [mine]
 
 
 @pytest.mark.parametrize(
