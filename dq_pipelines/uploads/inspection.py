@@ -27,6 +27,8 @@ from dq_pipelines.uploads.first_lines import TextLook, look_at_text
 _ROWS, _COLUMNS, _LONGEST = 20, 40, 120
 #: Columns whose profile is shown, and unreadable lines.
 _PROFILED, _UNREADABLE = 300, 5
+#: Encodings that a run reads without a guess.
+_UTF_8 = ("utf-8", "utf8", "utf-8-sig", "ascii")
 #: Below this, a float has all digits of a whole number.
 _WHOLE = 2**53
 
@@ -152,12 +154,18 @@ def _text(wanted: Mapping[str, Any], options: Mapping[str, Any]) -> _Look:
         told |= {"header_rows": 0} if header == 0 else {"skip_rows": header - 1, "header_rows": 1}
     source = source_from({**wanted, **told})
     text = look_at_text(Path(wanted["path"]), _csv(source), _ROWS)
+    if _plain(text.encoding) not in _UTF_8:
+        told.setdefault("encoding", text.encoding)  # else each run would guess it, and warn of its guess
     return _Look(
         {**wanted, **told},
         header=text.header if header is None else header,
         rows=[_row(number, cells) for number, cells in text.rows],
         text=text,
     )
+
+
+def _plain(encoding: str) -> str:
+    return encoding.lower().replace("_", "-")
 
 
 def _csv(source: Source) -> Csv:

@@ -186,3 +186,13 @@ def test_too_little_memory_and_time_are_said(tmp_path: Path) -> None:
         inspected(path, WorkLimits(cpu=0))
     with pytest.raises(SourceError, match=r"takes over 0\.1 seconds"):
         inspected(path, WorkLimits(clock=0.1))
+
+
+def test_an_encoding_that_was_guessed_is_written_down(tmp_path: Path) -> None:
+    rows = "".join(f"{number};Größe {number};Münch\u20acn\n" for number in range(40))
+    for encoding, declared in (("cp1252", True), ("utf-8", False), ("utf-8-sig", False)):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(f"id;name;city\n{rows}".encode(encoding))
+        found = inspected(path)
+        assert found["unreadable"]["count"] == 0
+        assert ("encoding: " in found["yaml"]) is declared, found["yaml"]

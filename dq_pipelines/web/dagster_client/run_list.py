@@ -19,7 +19,7 @@ from dq_pipelines.web.dagster_client.run_tables import may, tables_of
 _MOST = 1000
 _CHUNK = 200
 #: The beginning of a run's id.
-_ID = re.compile(r"[0-9a-fA-F]{6}[0-9a-fA-F-]{0,30}")
+_ID = re.compile(r"[0-9a-fA-F]{4}[0-9a-fA-F-]{0,32}")
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,15 @@ def _from(instance: dg.DagsterInstance, query: RunQuery, place: Place | None, ch
 
 
 def runs_by_id(instance: dg.DagsterInstance, rights: Rights, start: str) -> list[str]:
-    """The ids of recent runs that begin with this text of at least six hexadecimal digits, and that the caller may view."""
+    """The ids of recent runs that begin with this text of at least four hexadecimal digits, and that the caller may view."""
     if not _ID.fullmatch(start):
         return []
     ids = [run_id for run_id in instance.get_run_ids(limit=_MOST) if run_id.startswith(start.lower())]
     runs = instance.get_runs(dg.RunsFilter(run_ids=ids)) if ids else []
     return [run.run_id for run in runs if may(rights, Permission.LOOK, run)]
+
+
+def may_view_run(instance: dg.DagsterInstance, rights: Rights, run_id: str) -> bool:
+    """Whether Dagster knows the run, and the caller may view all its tables."""
+    run = instance.get_run_by_id(run_id)
+    return run is not None and may(rights, Permission.LOOK, run)

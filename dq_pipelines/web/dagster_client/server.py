@@ -7,7 +7,7 @@ from typing import Any
 
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import GraphQLError, GraphQLSchema, OperationType, validate
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -85,6 +85,8 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
                 asked = json.loads(await request.body())
             except (ValueError, RecursionError):
                 return _error(400, "wanted a body of JSON, got something else")
+            except ClientDisconnect:  # nobody waits for an answer
+                return _error(400, "the request ended before its body")
         try:
             query, variables, name = _parts(asked)
             document = document_of(query)

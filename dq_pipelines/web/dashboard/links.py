@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlencode
@@ -54,6 +54,8 @@ class Links(Protocol):
 
     def run(self, run_id: str) -> str: ...
 
+    def shows_run(self, run_id: str) -> bool: ...
+
     def dagster_run(self, run_id: str) -> str: ...
 
     def file(self, name: str) -> str: ...
@@ -72,6 +74,8 @@ class Served:
     dagster: str | None = ""
     #: whether this server has a page for each run
     has_runs: bool = False
+    #: whether a reader of some tables may view this run; None for a reader of all
+    may_view_run: Callable[[str], bool] | None = None
 
     @property
     def home(self) -> str:
@@ -141,6 +145,10 @@ class Served:
         """The run's page on the dashboard if there is one, else in Dagster's UI."""
         return f"{self.base}/runs/{quote(run_id, safe='')}" if self.has_runs else self.dagster_run(run_id)
 
+    def shows_run(self, run_id: str) -> bool:
+        """Whether the run's page answers the reader: a run of other tables, too, has none for a reader of some."""
+        return self.may_view_run is None or self.may_view_run(run_id)
+
     def dagster_run(self, run_id: str) -> str:
         return "" if self.dagster is None else f"{self.dagster}/runs/{quote(run_id, safe='')}"
 
@@ -189,6 +197,9 @@ class OnePage:
 
     def run(self, run_id: str) -> str:
         return self.dagster_run(run_id)
+
+    def shows_run(self, run_id: str) -> bool:
+        return True
 
     def dagster_run(self, run_id: str) -> str:
         return f"{self.dagster}/runs/{quote(run_id, safe='')}" if self.dagster else ""

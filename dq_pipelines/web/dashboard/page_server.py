@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -65,8 +66,10 @@ class PageServer:
         reader, scope = reader_of(request.scope), request.scope
         # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
-        links = Served(scope.get("root_path", "").rstrip("/"), dagster, self.records is not None)
-        actions = Actions(api_address(request), self.rights(request), links.has_runs)
+        rights = self.rights(request)
+        views = None if rights.seen is None or self.records is None else self._views_run(rights)
+        links = Served(scope.get("root_path", "").rstrip("/"), dagster, self.records is not None, views)
+        actions = Actions(api_address(request), rights, links.has_runs)
         bar = Bar.of(
             links.base,
             reader,
@@ -77,6 +80,14 @@ class PageServer:
         )
         html = rendered(name, view, links, bar=bar, actions=actions)
         return HTMLResponse(html, status, {"Cache-Control": "no-store"})
+
+    def _views_run(self, rights: Rights) -> Callable[[str], bool]:
+        """Tells whether the caller may view a run; Dagster is asked once about each."""
+        from dq_pipelines.web.dagster_client.run_list import may_view_run  # Dagster takes a second to import
+
+        assert self.records is not None  # noqa: S101 - for mypy: the caller has looked
+        instance = self.records()
+        return cache(lambda run_id: may_view_run(instance, rights, run_id))
 
     def files(self, request: Request) -> TableFiles:
         return TableFiles(self.site, caller_of(request.scope) or LOCAL)

@@ -110,7 +110,7 @@
 
   function logLine(event) {
     const made = element("li", event.level === "ERROR" || event.level === "CRITICAL" ? "bad" : "", "");
-    made.append(element("time", "soft", event.at.slice(11, 19)), " ", element("span", "code", event.step || ""), " ", event.message + (event.error ? " " + event.error : ""));
+    made.append(element("time", "soft", event.at.slice(11, 19)), " ", element("span", "code", event.step || ""), " ", (event.message || event.kind.toLowerCase().replaceAll("_", " ")) + (event.error ? " " + event.error : ""));
     return made;
   }
 
