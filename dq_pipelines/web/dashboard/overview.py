@@ -21,6 +21,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummar
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.failing_rules import FailingRules, failing_rules
+from dq_pipelines.web.dashboard.files import SCHEMA, VERSIONED
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.listing import Choices, Listing
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
@@ -190,6 +191,7 @@ def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChan
 def warm_up(site: Site) -> None:
     """Read what the first view of any page would wait for, and see the overview once."""
     site.warm_up()
+    _ = VERSIONED[SCHEMA]  # the editor's schema takes a second to make
     overview(RequestContext.of(site, site.known()), Listing())
 
 
