@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dq_pipelines.config.sqlite_files import sqlite_file
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.doctor.installation import Installation
 
 #: Files of one place that are counted at most: the size of a larger place is a lower bound.
@@ -40,11 +41,8 @@ def storage_of(installation: Installation) -> list[StoragePlace]:
 
 def _places(installation: Installation) -> Iterator[StoragePlace]:
     stores = installation.stores
-    yield _place("lake", installation.folder, stores.lake.root)
-    if stores.backups.root.startswith("file://") or "://" not in stores.backups.root:
-        yield _place("backups of retention", Path(stores.backups.root.removeprefix("file://")), stores.backups.root)
-    else:
-        yield _place("backups of retention", None, stores.backups.root)
+    for name, root in (("lake", stores.lake.root), ("backups of retention", stores.backups.root)):
+        yield _place(name, None if is_remote(root) else Path(root.removeprefix("file://")), root)
     history = sqlite_file(stores.history.url)
     if history is not None:
         yield _place("history", history, str(history))

@@ -5,10 +5,11 @@ Polars does not sync; without it a table may name files of 0 bytes. In an object
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from dq_pipelines.config.disk_sync import sync
 from dq_pipelines.config.stores import is_remote
 
 
@@ -18,18 +19,12 @@ def sync_files(folder: str, paths: Iterable[str]) -> None:
         return
     root, folders = Path(folder), dict[Path, None]()
     for path in paths:
-        _sync(root / path)
+        _sync_if_there(root / path)
         folders |= dict.fromkeys(parent for parent in (root / path).parents if parent.is_relative_to(root))
     for each in (*folders, root.parent):
-        _sync(each)
+        _sync_if_there(each)
 
 
-def _sync(path: Path) -> None:
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # replaced since, so it no longer counts
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync_if_there(path: Path) -> None:
+    with suppress(FileNotFoundError):  # replaced since, so it no longer counts
+        sync(path)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dq_pipelines.config.disk_sync import sync
 from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.project.authors import Author, Authorship, authorship_of, authorship_path, next_authorship
 from dq_pipelines.project.draft import Change
@@ -133,7 +134,7 @@ class Editing:
             raise NameTaken(f"wanted a new name, got '{file.name}', which exists") from None
         finally:
             fresh.unlink()
-        _sync_folder(file.path.parent)
+        sync(file.path.parent)
 
     def change(self, file: TableFile, content: bytes, seen: str, author: Author) -> None:
         """Replace the content whose digest is `seen`; raises VersionConflict, ConfigError."""
@@ -145,7 +146,7 @@ class Editing:
         if not author.functions:
             self._sign(file, authorship)
         fresh.replace(file.path)
-        _sync_folder(file.path.parent)
+        sync(file.path.parent)
         if author.functions:
             self._sign(file, authorship)
 
@@ -154,7 +155,7 @@ class Editing:
         self._keep(file, seen)
         file.path.unlink()
         authorship_path(file.path).unlink(missing_ok=True)
-        _sync_folder(file.path.parent)
+        sync(file.path.parent)
 
     def versions(self, name: str) -> list[Version]:
         """Earlier versions of the files of this name, the newest first."""
@@ -181,7 +182,7 @@ class Editing:
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{datetime.now(UTC).strftime(_TIME)}-{who}.yaml"
         self._temporary(kept, content).replace(kept)
-        _sync_folder(folder)
+        sync(folder)
         for version in [one for one in self.versions(file.name) if one.domain == file.domain][versions_kept() :]:
             version.path.unlink(missing_ok=True)
 
@@ -194,7 +195,7 @@ class Editing:
     def _sign(self, file: TableFile, authorship: Authorship) -> None:
         """Write the record of the author next to the file, and sync it to disk."""
         self._temporary(file.path, authorship.content).replace(authorship_path(file.path))
-        _sync_folder(file.path.parent)
+        sync(file.path.parent)
 
     def _refuse_links(self, file: TableFile) -> None:
         if file.path.is_symlink() or file.path.parent.is_symlink():
@@ -262,15 +263,6 @@ def _made(versions: Path) -> None:
     if not versions.is_dir():
         versions.mkdir(exist_ok=True)
         (versions / ".gitignore").write_text("*\n", encoding="utf-8")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the folder, so that a rename in it survives a power failure."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _wrong(file: str, message: str) -> ConfigError:

@@ -5,8 +5,8 @@ It runs in the process of `worker`: every value is JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,26 +98,17 @@ def _with_landing(text: str) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
 class _Look:
     """How a file is read, and how its first rows look before that."""
 
-    def __init__(
-        self,
-        source: Mapping[str, Any],
-        *,
-        sheets: list[str] | None = None,
-        header: int | None = None,
-        rows: list[dict[str, Any]] | None = None,
-        notes: list[str] | None = None,
-        text: TextLook | None = None,
-    ) -> None:
-        self.source = source
-        self.sheets = sheets or []
-        #: the row of the names, from 1; 0 for none, None where the kind of file has no such row
-        self.header = header
-        self.rows = rows or []
-        self.notes = notes or []
-        self.text = text
+    source: Mapping[str, Any]
+    sheets: Sequence[str] = ()
+    #: the row of the names, from 1; 0 for none, None where the kind of file has no such row
+    header: int | None = None
+    rows: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+    text: TextLook | None = None
 
 
 def _workbook(wanted: Mapping[str, Any], options: Mapping[str, Any]) -> _Look:

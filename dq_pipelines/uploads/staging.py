@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dq_pipelines.config.disk_sync import sync
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError
 from dq_pipelines.uploads.content import must_be_what_its_name_says
 from dq_pipelines.uploads.file_names import FileKind, ending_of, kind_of_name
@@ -73,7 +75,7 @@ class Staging:
     @classmethod
     def below(cls, landing: str, limits: UploadLimits) -> Staging:
         """Raises ConfigError for a landing place that is no folder of this machine."""
-        if "://" in landing and not landing.startswith("file://"):
+        if is_remote(landing):
             message = (
                 f"uploads want a landing folder on this machine, got DQ_LANDING={landing}: put the file there yourself"
             )
@@ -201,8 +203,7 @@ class Arriving:
             self.upload.path.touch()
             must_be_what_its_name_says(self.upload.path, name)
             _record(replace(self.upload, size=self.size))
-            with self.upload.path.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync(self.upload.path)
             place.rename(self.staging.root / self.upload.id)
         found = self.staging.find(self.upload.id, self.upload.by)
         if found is None:
@@ -253,11 +254,7 @@ def _moved(beside: Path, target: Path, *, replace: bool) -> None:
         beside.replace(target)
     else:
         _named_anew(beside, target)
-    handle = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(target.parent)
 
 
 def _named_anew(beside: Path, target: Path) -> None:

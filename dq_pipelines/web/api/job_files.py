@@ -20,6 +20,7 @@ from dq_pipelines.web.api.dependencies import Behind, note, somewhere
 from dq_pipelines.web.api.job_editing import CHECK, job_edit
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.texts import encoded
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client.reloading import reload
@@ -74,9 +75,7 @@ class JobText(BaseModel):
             text = self.yaml
             if text is None:
                 text = json.dumps(self.definition, indent=2, ensure_ascii=False) + "\n"
-            return text.encode()
-        except UnicodeEncodeError:
-            raise ApiError(422, "body: wanted text, got half of a surrogate pair") from None
+            return encoded(text, "body")
         except RecursionError:
             raise ApiError(422, "body.definition: wanted at most 60 levels, got deeper nesting") from None
 

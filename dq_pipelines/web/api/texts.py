@@ -8,9 +8,18 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from dq_pipelines.config import moments
+from dq_pipelines.web.problem_details import ApiError
 
 #: A name or another short text; PostgreSQL does not accept NUL.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
+
+
+def encoded(text: str, name: str) -> bytes:
+    """The text as UTF-8. Raises ApiError (422), with the name of its field, for half of a surrogate pair, which is no text."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ApiError(422, f"{name}: wanted text, got half of a surrogate pair") from None
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 
 from dq_pipelines.config.settings import Settings
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, SourceError, Transient
 from dq_pipelines.monitoring.contracts.table import table_name
 from dq_pipelines.project import Project
@@ -29,6 +30,7 @@ from dq_pipelines.web.api.dependencies import Asker, Behind, asker, note, refusa
 from dq_pipelines.web.api.job_editing import CHECK, job_edit
 from dq_pipelines.web.api.job_files import Name, written
 from dq_pipelines.web.api.jobs import Files
+from dq_pipelines.web.api.texts import encoded
 from dq_pipelines.web.api.upload_models import (
     Inspection,
     InspectionOptions,
@@ -213,7 +215,7 @@ def inspection(upload: Own, request: Request, wanted: InspectionOptions | None =
 )
 def trial(upload: Own, wanted: Trial, files: Files, behind: Behind, request: Request) -> Tried:
     file = _file(behind.site.config, upload, wanted.name)
-    content = _content(wanted.yaml)
+    content = encoded(wanted.yaml, "body.yaml")
     with job_edit(files, request, CHECK, file) as edit:
         edit.editing.must_be_new(file)
         edit.may_be_theirs(behind, file)
@@ -258,7 +260,7 @@ def save(
     request: Request,
     response: Response,
 ) -> Saved:
-    file, content = _file(behind.site.config, upload, wanted.name), _content(wanted.yaml)
+    file, content = _file(behind.site.config, upload, wanted.name), encoded(wanted.yaml, "body.yaml")
     target = staging.target(upload, wanted.name)
     with job_edit(files, request, "job.create", file) as edit, _landing():
         edit.editing.must_be_new(file)
@@ -297,13 +299,6 @@ def _file(config: str, upload: Upload, name: str) -> TableFile:
     return TableFile(name, upload.domain, Path(config) / upload.domain / f"{name}.yaml")
 
 
-def _content(yaml: str) -> bytes:
-    try:
-        return yaml.encode()
-    except UnicodeEncodeError:
-        raise ApiError(422, "body.yaml: wanted text, got half of a surrogate pair") from None
-
-
 @contextmanager
 def _answering() -> Iterator[None]:
     """Turn errors about the file into an answer about the request."""
@@ -336,7 +331,7 @@ def _must_read(project: Project, name: str, target: Path, staging: Staging) -> N
 
 
 def _reads(path: str, target: Path) -> bool:
-    if "://" in path and not path.startswith("file://"):
+    if is_remote(path):
         return False
     place = local_path(path)
     return bool(Glob.of(place).matches(str(target))) or target.is_relative_to(place)

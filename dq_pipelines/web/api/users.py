@@ -16,6 +16,7 @@ from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.roles import Grant, Permission, grant_named
 from dq_pipelines.security.users import User
 from dq_pipelines.web.api.dependencies import Asker, Behind, everywhere, note
+from dq_pipelines.web.api.texts import encoded
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.problem_details import ApiError, problems
@@ -140,10 +141,7 @@ def end_logins(name: Named, request: Request, behind: Behind) -> None:
 
 def _text_of(password: SecretStr) -> str:
     """The password. Raises ApiError (422) for half of a surrogate pair, which is no text."""
-    text = password.get_secret_value()
-    if text.encode("utf-8", "ignore").decode() != text:
-        raise ApiError(422, "body.password: wanted text, got half of a surrogate pair")
-    return text
+    return encoded(password.get_secret_value(), "body.password").decode()
 
 
 def _known(behind: Backend, name: str) -> User:
