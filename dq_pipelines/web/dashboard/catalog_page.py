@@ -80,19 +80,12 @@ class CatalogPage(PageContext):
 
 def catalog_page(visit: RequestContext, listing: Listing) -> CatalogPage:
     """The catalog of the visible tables, whether they ever ran or not."""
-    project = visit.known.project
-    known: dict[str, Table | LeftOut] = {
-        table.key: table for table in (*project, *project.left_out) if table.key and visit.sees(table.key)
-    }
+    known = visit.known_tables
     standings = {each.table: each for each in visit.standings()}
     keys = sorted(known.keys() | standings.keys())
     counts = visit.site.lake.soon(keys)
     every = [visit.summary(standings.get(key, TableStatus(key, ())), counts) for key in keys]
-    matching = [
-        one
-        for one in every
-        if listing.has_status(one.status) and listing.has(one.standing.table, known.get(one.standing.table))
-    ]
+    matching = listing.matching(every, known)
     shown, page = listing.page_of(listing.in_order(matching))
     names = [one.standing.table for one in page]
     if counts.uncounted.intersection(names):

@@ -85,6 +85,14 @@ class Listing:
     def has_status(self, status: Status) -> bool:
         return self.status in (None, status)
 
+    def matching(self, summaries: Iterable[TableSummary], known: Mapping[str, Table | LeftOut]) -> list[TableSummary]:
+        """The summaries of tables that are searched for; `known` are the tables of the project, by key."""
+        return [
+            one
+            for one in summaries
+            if self.has_status(one.status) and self.has(one.standing.table, known.get(one.standing.table))
+        ]
+
     def in_order(self, summaries: Iterable[TableSummary]) -> list[TableSummary]:
         return sorted(summaries, key=SORTS[self.sort][1])
 

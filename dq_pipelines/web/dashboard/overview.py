@@ -128,18 +128,13 @@ class Overview(PageContext):
 
 def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
     """The overview page, or all tables at once."""
-    standings, project = {each.table: each for each in visit.standings()}, visit.known.project
-    known = {table.key: table for table in (*project, *project.left_out) if table.key and visit.sees(table.key)}
+    standings, known = {each.table: each for each in visit.standings()}, visit.known_tables
     lake = visit.site.lake
     counts = (lake.now if listing is None else lake.soon)(sorted(known.keys() | standings.keys()))
     every = [visit.summary(each, counts) for each in standings.values()]
     unjudged = sorted(key for key in known if key not in standings)
     chosen = listing or Listing()
-    matching = [
-        one
-        for one in every
-        if chosen.has_status(one.status) and chosen.has(one.standing.table, known.get(one.standing.table))
-    ]
+    matching = chosen.matching(every, known)
     waiting = [key for key in unjudged if chosen.has_status("never_run") and chosen.has(key, known[key])]
     if chosen.status == "never_run":
         matching, waiting = [*matching, *(visit.summary(TableStatus(key, ()), counts) for key in waiting)], []
@@ -189,8 +184,7 @@ def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChan
 
 
 def warm_up(site: Site) -> None:
-    """Read what the first view of any page would wait for, and see the overview once."""
-    site.warm_up()
+    """Read what the first view of any page would wait for: the overview needs the project, all statuses and the lake."""
     _ = VERSIONED[SCHEMA]  # the editor's schema takes a second to make
     overview(RequestContext.of(site, site.known()), Listing())
 

@@ -58,6 +58,12 @@ class RequestContext:
         """The table in the project; None if it has none."""
         return self.known.project.by_key(key)
 
+    @property
+    def known_tables(self) -> dict[str, Table | LeftOut]:
+        """The visible tables of the project, left-out ones too, by key."""
+        project = self.known.project
+        return {table.key: table for table in (*project, *project.left_out) if table.key and self.sees(table.key)}
+
     def left_out(self, key: str) -> LeftOut | None:
         """The left-out table of this key, else None."""
         return next((one for one in self.known.project.left_out if one.key == key), None)

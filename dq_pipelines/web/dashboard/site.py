@@ -24,14 +24,13 @@ from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_atte
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table, load_sound_tables
 from dq_pipelines.project.loading import signs
-from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.state import State
 from dq_pipelines.web.dashboard.cached import Cached
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.lake_reader import LakeReader
 from dq_pipelines.web.dashboard.per_table_cache import PerTableCache
 from dq_pipelines.web.dashboard.summary_cache import SummaryCache
-from dq_pipelines.web.dashboard.table_summary import SPAN, SPANS, TableSummary
+from dq_pipelines.web.dashboard.table_summary import SPANS, TableSummary
 
 #: How far back a change is recent.
 RECENT = timedelta(days=1)
@@ -161,15 +160,6 @@ class Site:
         """The installation behind this site, to be examined and measured."""
         home = os.environ.get("DAGSTER_HOME")
         return Installation.of(self.config, self.stores, Path(home) if home else None, self.state.folder)
-
-    def warm_up(self) -> None:
-        """Read what the first page would wait for: the project, the statuses and rules of tables, and the counts of the lake."""
-        project, latest = self.known().project, self.latest()
-        lake = self.lake.soon(sorted({table.key for table in project} | latest.keys()))
-        for status in latest.values():
-            _ = self.summary(status, lake, project).failing
-        self.recent(now())
-        self.rows_in(SPAN, now())
 
 
 def _columns_of(table: Table, stored: LakeTable) -> list[str]:
