@@ -44,7 +44,7 @@ def retention(
 def _chosen(project: Project, names: list[str] | tuple[str, ...]) -> list[Table]:
     from dq_pipelines.cli.project_tables import named_tables
 
-    with_retention = [table for table in project if not table.is_gold and table.landed.retention is not None]
+    with_retention = project.with_retention
     if not names:
         return with_retention
     chosen = named_tables(project, names, "retention")

@@ -39,7 +39,7 @@ def sample(
     if list_sheets is not None:
         _list_sheets(list_sheets, as_json=as_json)
         return
-    from dq_pipelines.samples import SAMPLES, generate, generate_next
+    from dq_pipelines.samples import SAMPLES, generate
 
     if not domains and not every:
         raise ConfigError([Problem("", 0, f"dq sample: wanted --all or some of {', '.join(SAMPLES)}, got neither")])
@@ -48,7 +48,7 @@ def sample(
         raise ConfigError([Problem("", 0, f"dq sample: wanted a folder of this machine to write to, got {place}")])
     folder = Path(place)
     truths = [
-        (generate_next if more else generate)(domain, folder, seed=seed, size=size)
+        generate(domain, folder, seed=seed, size=size, following=more)
         for domain in dict.fromkeys([*(domains or ()), *(SAMPLES if every else ())])
     ]
     if as_json:

@@ -12,6 +12,7 @@ from dq_pipelines.orchestration.sensors.arrivals import Arrivals
 from dq_pipelines.orchestration.sensors.unreachable_sources import update_alert
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table
+from dq_pipelines.project.automation_names import schedule_name
 
 
 def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
@@ -20,7 +21,7 @@ def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
-    name, by_partition, zone = f"{table.name}_schedule", has_partitions(table), table.model.timezone
+    name, by_partition, zone = schedule_name(table.name), has_partitions(table), table.model.timezone
 
     @dg.schedule(
         name=name,

@@ -168,6 +168,11 @@ class Project:
     def __len__(self) -> int:
         return len(self.tables)
 
+    @property
+    def with_retention(self) -> list[Table]:
+        """The tables with `retention`."""
+        return [table for table in self if not table.is_gold and table.landed.retention is not None]
+
     def by_key(self, key: str) -> Table | None:
         """The table that publishes `silver/<name>` or `gold/<name>`."""
         table = self.tables.get(key.partition("/")[2])

@@ -22,11 +22,15 @@ SAMPLES = {
 }
 
 
-def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
+def generate(
+    domain: str, landing: Path, *, seed: int = 7, size: float = 1.0, following: bool = False
+) -> ExpectedFaults:
     """Writes the sample files of `domain` under `landing` and returns their expected faults.
 
+    With `following`, writes what lands next, after what has landed: one more run of the detector.
+
     The same seed and size give the same bytes; an identical existing file is not touched.
-    Raises ConfigError for an unknown domain or an impossible size, PublishError when `landing`
+    Raises ConfigError for an unknown domain, one without a next, or an impossible size, PublishError when `landing`
     cannot be written.
     """
     if domain not in SAMPLES:
@@ -36,19 +40,10 @@ def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) ->
         )
     if not 0 < size < float("inf"):
         raise ConfigError([Problem("", 0, f"samples: wanted a size above 0, got {size}")])
-    generator = cast("Generator", importlib.import_module(SAMPLES[domain]).generate)
-    return generator(landing, seed=seed, size=size)
-
-
-def generate_next(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
-    """Writes what lands next in `domain`, after what has landed: one more run of the detector.
-
-    Raises ConfigError for a domain without a next, PublishError when `landing` cannot be written.
-    """
-    generator = getattr(importlib.import_module(SAMPLES[domain]), "generate_next", None) if domain in SAMPLES else None
+    generator = getattr(importlib.import_module(SAMPLES[domain]), "generate_next" if following else "generate", None)
     if generator is None:
         raise ConfigError([Problem("", 0, f"dq sample --next: wanted detector, got '{domain}'")])
     return cast("Generator", generator)(landing, seed=seed, size=size)
 
 
-__all__ = ["SAMPLES", "ExpectedFaults", "ExpectedRun", "Fate", "Fault", "generate", "generate_next"]
+__all__ = ["SAMPLES", "ExpectedFaults", "ExpectedRun", "Fate", "Fault", "generate"]

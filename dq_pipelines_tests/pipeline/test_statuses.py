@@ -11,7 +11,7 @@ import pytest
 
 from dq_pipelines.history.queries.rule_status import RuleState
 from dq_pipelines.history.queries.table_status import TableStatus, latest_status
-from dq_pipelines.history.queries.totals import rows_in
+from dq_pipelines.history.queries.totals import rows_in_by_table
 from dq_pipelines.history.queries.wording import attempt
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.pipeline.current_status import table_status_now
@@ -395,15 +395,15 @@ def test_an_attempt_that_goes_on_is_left_alone(shop: Workshop) -> None:
 
 def test_each_row_came_in_once(refused: Workshop) -> None:
     """However often it is judged: by a rerun, by a re-check, after its batch was blocked."""
-    assert rows_in(refused.history, ["silver/orders"]) == (3, 2)
+    assert rows_in_by_table(refused.history, None)["silver/orders"] == (3, 2)
     refused.run("orders", mode="rerun")
     refused.run_job("checks__orders")
-    assert rows_in(refused.history, ["silver/orders"]) == (3, 2)
+    assert rows_in_by_table(refused.history, None)["silver/orders"] == (3, 2)
     orders(refused, "on_failure: block")
     land(refused, "b", 4, -4)
     assert not refused.run("orders").success
-    assert rows_in(refused.history, ["silver/orders"]) == (5, 2)
+    assert rows_in_by_table(refused.history, None)["silver/orders"] == (5, 2)
     orders(refused)
     land(refused, "c", 5)
     assert refused.run("orders").success
-    assert rows_in(refused.history, ["silver/orders"]) == (6, 3)
+    assert rows_in_by_table(refused.history, None)["silver/orders"] == (6, 3)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.samples import generate, generate_next
+from dq_pipelines.samples import generate
 from dq_pipelines.samples.functions import with_elapsed
 
 
@@ -47,7 +47,7 @@ def test_one_more_run_lands_after_the_last(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (tmp_path / "detector").iterdir()}
     kinds = set()
     for number in range(7, 19):
-        truth = generate_next("detector", tmp_path, size=0.05)
+        truth = generate("detector", tmp_path, size=0.05, following=True)
         [run] = truth.runs
         assert (run.run_id, truth.written) == (f"run_{number:04d}", (f"detector/run_{number:04d}.csv",))
         assert truth.landed == {"readings": len((tmp_path / truth.written[0]).read_text().splitlines()) - 1}
@@ -59,4 +59,4 @@ def test_one_more_run_lands_after_the_last(tmp_path: Path) -> None:
 
 def test_other_samples_have_no_next(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="dq sample --next: wanted detector, got 'retail'"):
-        generate_next("retail", tmp_path)
+        generate("retail", tmp_path, following=True)

@@ -87,16 +87,10 @@ def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
     )
 
 
-def rows_in(history: History, tables: Collection[str] | None = None, since: datetime | None = None) -> tuple[int, int]:
-    """Returns the number of input rows of some or all tables, and of refused ones; see `rows_in_by_table`."""
-    found = rows_in_by_table(history, since, tables).values()
-    return sum(rows for rows, _ in found), sum(refused for _, refused in found)
-
-
 def rows_in_by_table(
     history: History, since: datetime | None, tables: Collection[str] | None = None
 ) -> dict[str, tuple[int, int]]:
-    """Returns the number of input rows of each table, and of refused ones; each row counts once.
+    """Returns the number of input rows of some or all tables, and of refused ones, by table; each row counts once.
 
     The last verdict of a batch counts; for a blocked batch, the verdict that judged its rows again. Reruns and re-checks
     have no input rows. Of gold, the last computation counts.

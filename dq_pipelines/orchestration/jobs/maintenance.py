@@ -14,7 +14,7 @@ from dq_pipelines.orchestration.runs.run_queue import SEVERAL, TABLES_TAG
 from dq_pipelines.pipeline.maintenance.compaction import UpkeepResult, run_upkeep
 from dq_pipelines.pipeline.maintenance.retention import Expiry, expire
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.project import LandedTable, Project, Table
+from dq_pipelines.project import Project, Table
 
 _RETENTION, _UPKEEP = "retention", "upkeep"
 
@@ -44,17 +44,13 @@ def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobD
 
 def upkeep_schedules(project: Project) -> list[dg.ScheduleDefinition]:
     """Returns the schedules of `upkeep_jobs`."""
-    retention = [clock(_RETENTION, project.settings.retention_schedule)] if _with_retention(project) else []
+    retention = [clock(_RETENTION, project.settings.retention_schedule)] if project.with_retention else []
     upkeep = [clock(_UPKEEP, project.settings.upkeep.schedule)] if len(project) else []
     return [*retention, *upkeep]
 
 
-def _with_retention(project: Project) -> list[Table]:
-    return [table for table in project if isinstance(table.model, LandedTable) and table.model.retention is not None]
-
-
 def _expire_ops(project: Project, stores: Stores) -> list[dg.OpDefinition]:
-    return [_expire_op(table, stores) for table in _with_retention(project)]
+    return [_expire_op(table, stores) for table in project.with_retention]
 
 
 def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:

@@ -12,6 +12,7 @@ from dq_pipelines.orchestration.sensors.sensor_defaults import sensor
 from dq_pipelines.orchestration.sensors.unreachable_sources import note_failure, note_success, unreachable_after
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import GoldTable, LandedTable, Project, Table
+from dq_pipelines.project.automation_names import arrivals_name
 
 
 def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
@@ -40,7 +41,7 @@ def arrival_sensor(table: Table, stores: Stores, most_failures: int) -> dg.Senso
 
     After `most_failures` ticks in a row that cannot reach the source, it opens an alert.
     """
-    name, about = f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived"
+    name, about = arrivals_name(table.name), f"Runs {table.name} when a new or changed input has arrived"
 
     @sensor(name, about, target=AssetJob.of_automation(name, table))
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field
 
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.project.automation_names import table_of
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, somewhere
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_client.automation import Instigator, instigators, table_of
+from dq_pipelines.web.dagster_client.automation import Instigator, instigators
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.problem_details import ApiError, problems
 

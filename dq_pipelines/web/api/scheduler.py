@@ -10,13 +10,14 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import nearest
+from dq_pipelines.project.automation_names import table_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Dagster, Own, note, somewhere
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dagster_client import DagsterError, DagsterHost
-from dq_pipelines.web.dagster_client.automation import Instigator, instigators, table_of
+from dq_pipelines.web.dagster_client.automation import Instigator, instigators
 from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["scheduler"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from dq_pipelines.project import LandedTable, Project
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.dagster_client import DagsterError, DagsterHost
 
@@ -98,18 +97,6 @@ def instigators(host: DagsterHost, caller: Caller) -> list[Instigator]:
         found += [_schedule(one, *where) for one in repository["schedules"]]
         found += [_sensor(one, *where) for one in repository["sensors"]]
     return sorted(found, key=lambda one: one.name)
-
-
-def table_of(name: str, project: Project) -> str | None:
-    """The table that this schedule or sensor runs; None for one of the whole project."""
-    for ending in ("_schedule", "_arrivals"):
-        table = project.tables.get(name.removesuffix(ending)) if name.endswith(ending) else None
-        if table is None:
-            continue
-        by_arrival = isinstance(table.model, LandedTable) and table.model.on_arrival
-        if by_arrival if ending == "_arrivals" else table.model.schedule is not None:
-            return table.name
-    return None
 
 
 def _schedule(told: Mapping[str, Any], repository: str, location: str) -> Instigator:

@@ -178,7 +178,7 @@ def maintenance_page(site: Site, *, examine: bool) -> MaintenancePage:
     jobs = {}
     if len(project):
         jobs["upkeep"] = "Compacts small files, and removes files of old versions"
-    if any(not table.is_gold and table.landed.retention is not None for table in project):
+    if project.with_retention:
         jobs["retention"] = "Deletes rows that are older than their table's retention"
     if project.settings.run_history is not False:
         jobs["purge_runs"] = "Removes old runs from Dagster's records"

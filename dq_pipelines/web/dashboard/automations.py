@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick
 
-from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.project import Table
+from dq_pipelines.project.automation_names import Kind, automations_of
 
 #: Ticks by Dagster's status, in a word, with the badge's tone.
 _WORDS = {
@@ -39,7 +39,7 @@ class Automation:
     """The schedule or the sensor of a table."""
 
     name: str
-    kind: Literal["schedule", "sensor"]
+    kind: Kind
     is_on: bool
     #: None before its first tick
     last: LastTick | None
@@ -50,7 +50,7 @@ def automations(instance: dg.DagsterInstance, tables: Iterable[Table]) -> Mappin
 
     The code declares each as running, so one that Dagster has no record of is on.
     """
-    names = [(table.name, *one) for table in tables for one in _names(table)]
+    names = [(table.name, *one) for table in tables for one in automations_of(table).items()]
     states = {state.instigator_name: state for state in instance.all_instigator_state()} if names else {}
     found: dict[str, list[Automation]] = defaultdict(list)
     for table, name, kind in names:
@@ -59,13 +59,6 @@ def automations(instance: dg.DagsterInstance, tables: Iterable[Table]) -> Mappin
         last = _last_tick(instance, state) if state is not None else None
         found[table].append(Automation(name, kind, is_on, last and _tick(last)))
     return found
-
-
-def _names(table: Table) -> Iterator[tuple[str, Literal["schedule", "sensor"]]]:
-    if table.model.schedule is not None:
-        yield f"{table.name}_schedule", "schedule"
-    if isinstance(table.model, LandedTable) and table.model.on_arrival:
-        yield f"{table.name}_arrivals", "sensor"
 
 
 def _last_tick(instance: dg.DagsterInstance, state: InstigatorState) -> InstigatorTick | None:
