@@ -11,15 +11,12 @@ from starlette.routing import Route
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of
 from dq_pipelines.web.dashboard.admin_page import audit_page, health_page, keys_page, maintenance_page, users_page
-from dq_pipelines.web.dashboard.page_server import PageServer, api_address
+from dq_pipelines.web.dashboard.page_server import PageSection, api_address
 from dq_pipelines.web.navigation import ADMIN
 
 
-class AdminPages:
+class AdminPages(PageSection):
     """Health, users, keys and the audit log, for admins of all tables; the reference for all."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [

@@ -8,15 +8,12 @@ from starlette.routing import Route
 
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard.alerts_page import alerts_page
-from dq_pipelines.web.dashboard.page_server import PageServer
+from dq_pipelines.web.dashboard.page_server import PageSection
 from dq_pipelines.web.navigation import ALERTS
 
 
-class AlertPages:
+class AlertPages(PageSection):
     """The alerts that are open, by cause and owner."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [

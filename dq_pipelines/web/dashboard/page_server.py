@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from dq_pipelines.errors import DqError
 from dq_pipelines.security.audit import AuditLog, Event
@@ -50,19 +52,23 @@ class PageServer:
         return known
 
     def rights(self, request: Request) -> Rights:
+        """The caller's rights on the tables of the project."""
         return Rights.of(request.scope, self.known(request).project)
 
     def visit(self, request: Request) -> RequestContext:
+        """The site as this request sees it."""
         known = self.known(request)
         seen = Rights.of(request.scope, known.project).seen
         return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
 
     def missing(self, request: Request, message: str) -> HTMLResponse:
+        """A page that answers 404 with this message."""
         return self.page(request, "error", {"title": "Not found", "message": message}, 404, None)
 
     def page(
         self, request: Request, name: str, view: Any, status: int = 200, section: Section | None = OVERVIEW
     ) -> HTMLResponse:
+        """The page of this template and view, for the reader of the request."""
         reader, scope = reader_of(request.scope), request.scope
         # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
@@ -90,11 +96,13 @@ class PageServer:
         return cache(lambda run_id: may_view_run(instance, rights, run_id))
 
     def files(self, request: Request) -> TableFiles:
+        """The YAML files that the caller may view or change."""
         return TableFiles(self.site, caller_of(request.scope) or LOCAL)
 
     def log_read(
         self, request: Request, key: str, result: str = "done", event: str = "read.quarantine", **more: object
     ) -> None:
+        """Write to the audit log that the caller has looked at rows of a table, or was refused."""
         caller = caller_of(request.scope)
         who = caller.user.name if caller is not None else ""
         AuditLog(self.site.state).add(Event(who, event, key, source_of(request.scope), result, more))
@@ -107,6 +115,17 @@ class PageServer:
         """The page for a store that cannot be read, with the error's message."""
         why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
         return self.page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503, None)
+
+
+class PageSection(ABC):
+    """The pages of one section of the dashboard."""
+
+    def __init__(self, server: PageServer) -> None:
+        self._server = server
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """The addresses of its pages."""
 
 
 def api_address(request: Request) -> str:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from dq_pipelines.project import Table
 from dq_pipelines.web.auth.authorization import may_open_of
 from dq_pipelines.web.dashboard.new_pipeline_page import begin_page
-from dq_pipelines.web.dashboard.page_server import PageServer
+from dq_pipelines.web.dashboard.page_server import PageSection
 from dq_pipelines.web.dashboard.pipelines_page import new_pipeline_page, pipeline_page, pipelines_page
 from dq_pipelines.web.navigation import EDITING, PIPELINES
 
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 _OUTCOMES = {"new": "created", "1": "saved"}
 
 
-class PipelinePages:
+class PipelinePages(PageSection):
     """All pipelines, a page for each, and one for a new one."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [

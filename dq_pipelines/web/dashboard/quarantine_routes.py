@@ -7,17 +7,14 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from dq_pipelines.errors import nearest
-from dq_pipelines.web.dashboard.page_server import PageServer, key_of
+from dq_pipelines.web.dashboard.page_server import PageSection, key_of
 from dq_pipelines.web.dashboard.quarantine_overview import quarantine_overview
 from dq_pipelines.web.dashboard.quarantine_page import quarantine_page
 from dq_pipelines.web.navigation import QUARANTINE
 
 
-class QuarantinePages:
+class QuarantinePages(PageSection):
     """Refused rows by table, and the rows of each table."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [

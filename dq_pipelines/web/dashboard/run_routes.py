@@ -6,15 +6,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from dq_pipelines.web.dashboard.page_server import PageServer, api_address
+from dq_pipelines.web.dashboard.page_server import PageSection, api_address
 from dq_pipelines.web.navigation import RUNS
 
 
-class RunPages:
+class RunPages(PageSection):
     """All runs, and a page for each."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [

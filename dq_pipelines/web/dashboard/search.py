@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
-from dq_pipelines.project import Project, Table
-from dq_pipelines.project.checked_rules import rules_by_check
-from dq_pipelines.rules.core.titles import title
-from dq_pipelines.web.dashboard.listing import owners_of, tags_of
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
+from dq_pipelines.web.dashboard.search_index import ColumnHit, Found, Item, RuleHit, SearchIndex, TableHit
 
 #: Hits of one kind on the page; the page tells how many more there are.
 LISTED = 30
 #: Characters of a search.
 LONGEST = 200
-
-Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class TableHit:
-    """A table whose name, description, owner, domain or tag has the words."""
-
-    key: str
-    domain: str
-    description: str
-    owners: Sequence[str]
-    tags: Sequence[str]
-
-
-@dataclass(frozen=True)
-class ColumnHit:
-    """A declared column whose name or description has the words."""
-
-    table: str
-    column: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class RuleHit:
-    """A rule whose title, type or column has the words."""
-
-    table: str
-    check: str
-    title: str
-    type: str
-    column: str
 
 
 @dataclass(frozen=True)
@@ -91,7 +54,7 @@ def search(visit: RequestContext, text: str, runs: Sequence[str] = ()) -> Search
     """What has all words of the text, in any case and order; nothing for an empty text."""
     text = text.strip()[:LONGEST]
     words = text.lower().split()
-    index = _index_of(visit.known.project) if words else _Index()
+    index = visit.site.search_index(visit.known.project) if words else SearchIndex()
     return SearchPage(
         visit,
         text,
@@ -100,38 +63,6 @@ def search(visit: RequestContext, text: str, runs: Sequence[str] = ()) -> Search
         _best(words, (item for item in index.rules if visit.sees(item[0].table))),
         runs if words else (),
     )
-
-
-#: What can be found, and the texts that are searched, the first of which is its name.
-Item = tuple[Found, Sequence[str]]
-
-
-@dataclass(frozen=True)
-class _Index:
-    """What can be found in one project."""
-
-    project: Project | None = None
-    tables: Sequence[Item[TableHit]] = ()
-    columns: Sequence[Item[ColumnHit]] = ()
-    rules: Sequence[Item[RuleHit]] = ()
-
-
-#: The index of the last project: titles of 20,000 rules take 0.3 s, and a project changes seldom.
-_made: list[_Index] = []
-
-
-def _index_of(project: Project) -> _Index:
-    for index in _made[:1]:
-        if index.project is project:
-            return index
-    index = _Index(
-        project,
-        [(one, (one.key, *_about(one))) for one in map(_table_hit, project)],
-        [(one, (one.column, one.description, one.table)) for one in _columns(project)],
-        [(one, (one.title, one.type, one.column, one.table)) for one in _rules(project)],
-    )
-    _made[:] = [index]
-    return index
 
 
 def _best(words: Sequence[str], items: Iterable[Item[Found]]) -> Hits[Found]:
@@ -167,24 +98,3 @@ def _rank(words: Sequence[str], name: str) -> int:
 def _names(key: str) -> tuple[str, str]:
     """A key, and its name without the layer."""
     return key.lower(), key.rpartition("/")[2].lower()
-
-
-def _table_hit(table: Table) -> TableHit:
-    return TableHit(table.key, table.domain or "", table.model.description or "", owners_of(table), tags_of(table))
-
-
-def _about(hit: TableHit) -> Iterator[str]:
-    yield from (hit.domain, hit.description, *hit.owners, *hit.tags, "")
-
-
-def _columns(tables: Iterable[Table]) -> Iterator[ColumnHit]:
-    for table in tables:
-        if not table.is_gold:
-            for name, column in table.landed.silver.columns.items():
-                yield ColumnHit(table.key, name, str(column.type), column.description or "")
-
-
-def _rules(tables: Iterable[Table]) -> Iterator[RuleHit]:
-    for table in tables:
-        for check, rule in rules_by_check(table).items():
-            yield RuleHit(table.key, check, title(rule), str(rule.type), rule.column_label or "")

@@ -7,15 +7,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dq_pipelines.web.dashboard.links import Served
-from dq_pipelines.web.dashboard.page_server import PageServer
+from dq_pipelines.web.dashboard.page_server import PageSection
 from dq_pipelines.web.dashboard.search import search
 
 
-class SearchPages:
+class SearchPages(PageSection):
     """What a reader searches for."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [Route("/search", self.results)]

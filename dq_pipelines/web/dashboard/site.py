@@ -29,6 +29,7 @@ from dq_pipelines.web.dashboard.cached import Cached
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.lake_reader import LakeReader
 from dq_pipelines.web.dashboard.per_table_cache import PerTableCache
+from dq_pipelines.web.dashboard.search_index import SearchIndex
 from dq_pipelines.web.dashboard.summary_cache import SummaryCache
 from dq_pipelines.web.dashboard.table_summary import SPANS, TableSummary
 
@@ -73,6 +74,7 @@ class Site:
         self._dagster_url = dagster_url
         self._project: Cached[LoadedProject] = Cached()
         self._last: Project | None = None
+        self._index: Cached[SearchIndex] = Cached()
         self._settled: Cached[None] = Cached(1.0)
         #: what is counted in the lake, and summaries of tables
         self.lake = LakeReader(stores, self.closing)
@@ -142,6 +144,10 @@ class Site:
         about = project.by_key(status.table) or project.left_out_by_key(status.table)
         domain = about.domain if about is not None else ""
         return self.summaries.summary(status, domain, lake.asides, lake.quarantines.get(status.table))
+
+    def search_index(self, project: Project) -> SearchIndex:
+        """What the search looks through, made once for each project."""
+        return self._index.get(project, lambda: SearchIndex.of(project))
 
     def columns_of(self, table: Table) -> list[str]:
         """The columns of a published table; before its first batch, those that its YAML declares."""

@@ -10,7 +10,7 @@ from dq_pipelines.errors import nearest
 from dq_pipelines.web.dashboard.catalog_page import catalog_page
 from dq_pipelines.web.dashboard.listing import Listing
 from dq_pipelines.web.dashboard.overview import overview
-from dq_pipelines.web.dashboard.page_server import PageServer, key_of
+from dq_pipelines.web.dashboard.page_server import PageSection, key_of
 from dq_pipelines.web.dashboard.pipelines_page import PipelinePage, pipeline_page
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.table_data import DataTab
@@ -19,11 +19,8 @@ from dq_pipelines.web.dashboard.table_tabs import COLLECTORS
 from dq_pipelines.web.navigation import CATALOG
 
 
-class TablePages:
+class TablePages(PageSection):
     """The overview, the catalog, and a page for each table and rule."""
-
-    def __init__(self, server: PageServer) -> None:
-        self._server = server
 
     def routes(self) -> list[Route]:
         return [
