@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import warnings
 from typing import Any
 
+from dq_pipelines.config.process_limits import limit_process
 from dq_pipelines.errors import ConfigError, DqError
 
 #: Characters of an answer.
@@ -18,7 +18,8 @@ _LONGEST = 16_000_000
 def main(task: str) -> None:
     """Answer the request on stdin. What a library prints goes nowhere."""
     request: dict[str, Any] = json.load(sys.stdin)
-    limit(request.pop("limits"))
+    limits = request.pop("limits")
+    limit_process(limits["memory"], limits["cpu"], limits["disk"])
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         warnings.simplefilter("ignore")
@@ -28,14 +29,6 @@ def main(task: str) -> None:
                 {"error": f"{request['name']}: wanted a file that can be shown, got too many and too long texts"}
             )
         out.write(answer)
-
-
-def limit(limits: dict[str, int]) -> None:
-    """Bound this process and those that it starts."""
-    resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk"], limits["disk"]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _answer(task: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
+from dq_pipelines.config.process_limits import limit_process
 from dq_pipelines.errors import SourceError
 from dq_pipelines.pipeline.exchange.workbook import Book
 from dq_pipelines.pipeline.exchange.workbook_files import read_book
@@ -45,9 +45,7 @@ def read_isolated(path: Path) -> Book:
 
 
 def _main(path: str) -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU, _CPU))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_process(_MEMORY, _CPU)
     try:
         book = read_book(Path(path))
     except SourceError as error:
