@@ -118,7 +118,7 @@ def _print(alerts: list[Alert], channels: dict[int, list[str]]) -> None:
     width = max(len(str(alert.number)) for alert in alerts)
     for alert in alerts:
         part = f" [{alert.partition}]" if alert.partition is not None else ""
-        told = ", ".join(channels.get(alert.number, [])) or "nobody"
+        notified = ", ".join(channels.get(alert.number, [])) or "no channel"
         print(f"{alert.number:>{width}}  {alert.severity:<8}  {alert.about}{part}  {_what(alert)}")
         print(f"{'':{width}}  {alert.said}")
-        print(f"{'':{width}}  since {alert.opened_at:%Y-%m-%d %H:%M} UTC, sent to {told}")
+        print(f"{'':{width}}  since {alert.opened_at:%Y-%m-%d %H:%M} UTC, sent to {notified}")
