@@ -79,7 +79,7 @@ def refused(shop: Workshop) -> Workshop:
     assert status(shop) == "never_run"
     land(shop, "a", 1, -2, -3)
     assert shop.run("orders").success
-    assert (status(shop), rule(shop).open_rows) == ("failing", 2)
+    assert (status(shop), rule(shop).open_rows) == ("warning", 2)
     return shop
 
 
@@ -118,21 +118,21 @@ def test_a_recheck_heals_no_batch(refused: Workshop) -> None:
     ran = refused.run_job("checks__orders")
     assert ran.success
     assert ran.checks[f"silver/orders:{BETWEEN}"].passed, "published rows are as they should be"
-    assert status(refused) == "failing"
+    assert status(refused) == "warning"
     found = rule(refused)
     assert (len(found.failed), found.rechecks_failed, found.open_rows) == (1, (), 2)
     assert [one.success for _, one in found.rechecks] == [True], "what the re-check found is told beside it"
     assert (
         ran.number(f"silver/orders:{BETWEEN}", "status"),
         ran.number(f"silver/orders:{BETWEEN}", "open_in_quarantine"),
-    ) == ("failing", 2)
+    ) == ("warning", 2)
     assert now(refused).rows_in == 3, "a re-check brings no rows in"
 
 
 def test_a_later_clean_batch_settles_no_refused_row(refused: Workshop) -> None:
     land(refused, "b", 7)
     assert refused.run("orders").success
-    assert (status(refused), rule(refused).open_rows) == ("failing", 2)
+    assert (status(refused), rule(refused).open_rows) == ("warning", 2)
 
 
 def test_a_cast_of_an_earlier_batch_is_told_as_long_as_its_rows_wait(shop: Workshop) -> None:
@@ -141,7 +141,7 @@ def test_a_cast_of_an_earlier_batch_is_told_as_long_as_its_rows_wait(shop: Works
     shop.run("orders")
     land(shop, "b", 2)
     shop.run("orders")
-    assert (status(shop), [one.one.check for one in now(shop).failed]) == ("failing", ["cast__amount"])
+    assert (status(shop), [one.one.check for one in now(shop).failed]) == ("warning", ["amount__cast"])
 
 
 def test_a_replay_settles_what_it_publishes(refused: Workshop) -> None:
@@ -161,7 +161,7 @@ def test_refused_rows_are_settled(refused: Workshop, settled: str) -> None:
             replay(work(refused), by="ann", edits={one: {"amount": "5"} for one in ids})
         case "dismissed":
             set_status(work(refused), RefusedRowFilter(ids=ids[:1]), "dismissed", "ann")
-            assert status(refused) == "failing", "one waits still"
+            assert status(refused) == "warning", "one waits still"
             set_status(work(refused), RefusedRowFilter(ids=ids[1:]), "dismissed", "ann")
         case "rerun":
             orders(refused, least=-9)
@@ -317,7 +317,7 @@ def test_cancelled_before_it_published_changes_nothing(refused: Workshop, monkey
     ran = refused.run("orders")
     assert not ran.result.success
     assert outcomes(refused)[0] == "cancelled"
-    assert (status(refused), [one.outcome for one in now(refused).attempts]) == ("failing", ["published"])
+    assert (status(refused), [one.outcome for one in now(refused).attempts]) == ("warning", ["published"])
 
 
 def test_cancelled_right_after_its_commit_says_what_was_published(

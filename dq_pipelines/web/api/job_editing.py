@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from fastapi import Request
@@ -25,8 +23,6 @@ from dq_pipelines.web.problem_details import ApiError
 
 #: The change that only checks.
 CHECK = "job.check"
-#: Keys of tables in a sentence, in YAML's words and SQL's.
-_TABLE = re.compile(r"\b(bronze|silver|gold|quarantine)[/.]([A-Za-z_]\w*)")
 
 
 class JobEdit:
@@ -82,11 +78,7 @@ class JobEdit:
         own = f"{self.file.domain}/{self.file.name}.yaml"
         if problem.file not in ("", own) and Path(problem.file).stem not in self.files.seen:
             return Problem(own, 0, "a table that you may not view reads this one, and would have mistakes")
-        rights = Rights(self.files.caller, self.files.project)
-        named = {key for key in _TABLE.findall(problem.message) if key[1] != self.file.name}
-        if all(rights.sees("/".join(key)) for key in named):
-            return problem
-        return replace(problem, message="it names a table that does not exist, or that you may not view")
+        return self.files.readable(problem, self.file.name)
 
     def may_be_theirs(self, behind: Backend, file: TableFile) -> None:
         """Raise ApiError (403) unless the caller may create this file, and may edit what an earlier table of this name left."""

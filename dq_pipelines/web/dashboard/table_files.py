@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from dq_pipelines.errors import nearest
-from dq_pipelines.project import Project, Table
+from dq_pipelines.errors import Problem, nearest
+from dq_pipelines.project import LeftOut, Project, Table
 from dq_pipelines.project.files import TableFile, table_files
 from dq_pipelines.security.roles import Permission, may, why_not
 from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
+
+#: Keys of tables in a sentence, in YAML's words and SQL's.
+_TABLE = re.compile(r"\b(bronze|silver|gold|quarantine)[/.]([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,27 @@ class TableFiles:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The mistakes in the project; for a caller of some tables, that there are any: they may be in other tables' files."""
-        sees_all = may(self.caller.user.grants, Permission.LOOK)
-        return (self.known if sees_all else self.known.without_details()).notes
+        """The mistakes in the project. A caller of some tables reads those of their tables, and that there are others."""
+        if may(self.caller.user.grants, Permission.LOOK):
+            return self.known.notes
+        mine = [] if self.known.is_stale else list(filter(self._is_seen, self.project.left_out))
+        others = len(self.known.notes) > len(mine)
+        return (*map(self._left_out, mine), *(self.known.without_details().notes if others else ()))
+
+    def _is_seen(self, table: LeftOut) -> bool:
+        return table.name in self.seen and self.seen[table.name].domain == table.domain
+
+    def _left_out(self, table: LeftOut) -> str:
+        readable = tuple(self.readable(problem, table.name) for problem in table.problems)
+        return f"Left out: {replace(table, problems=readable).why}"
+
+    def readable(self, problem: Problem, name: str) -> Problem:
+        """The problem of this table as the caller may read it: without names of tables that they may not view."""
+        rights = Rights(self.caller, self.project)
+        named = {key for key in _TABLE.findall(problem.message) if key[1] != name}
+        if all(rights.sees("/".join(key)) for key in named):
+            return problem
+        return replace(problem, message="it names a table that does not exist, or that you may not view")
 
     @property
     def project(self) -> Project:

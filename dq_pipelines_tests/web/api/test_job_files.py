@@ -227,7 +227,7 @@ def test_what_an_author_may_not_is_refused_by_the_code_server_too(here: Hosted) 
     touch = {"type": "python", "function": "subprocess:getoutput", "arguments": {"cmd": f"touch {was_here}"}}
     suite.write_text(json.dumps([touch]))
     detail = got(here.browser("yves"), f"{JOBS}/mine")
-    assert any("wanted no Python from afar" in one for one in detail["problems"])
+    assert any("wanted no Python from afar" in one for one in detail["problems"]), detail["problems"]
     answer = sent(here, "adam", "PUT", "/shops", {"yaml": (here.shop.root / "assets_config/shop/shops.yaml").read_text()},
                   got(here.browser("adam"), f"{JOBS}/shops")["etag"])  # fmt: skip
     # The others are loaded, without it.
