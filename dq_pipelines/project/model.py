@@ -55,7 +55,7 @@ class Table:
             raise TypeError(f"{self.key} lands, it is not computed")
         return self.model.gold
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The published table: `silver/<name>` or `gold/<name>`."""
         return f"{'gold' if self.is_gold else 'silver'}/{self.name}"

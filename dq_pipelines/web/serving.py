@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import uvicorn
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
@@ -25,10 +24,10 @@ from dq_pipelines.uploads.settings import UploadLimits
 from dq_pipelines.uploads.staging import Staging
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
-from dq_pipelines.web.dashboard.overview import warm_up
 from dq_pipelines.web.hosting import Dagster
 from dq_pipelines.web.middleware.exposure import Exposure
 from dq_pipelines.web.stopping import Stopping
+from dq_pipelines.web.warm_up import warm_up
 
 #: Bytes of a WebSocket message from a client at most: enough for a subscription.
 _LONGEST_MESSAGE = 1 << 18
@@ -69,14 +68,9 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                     flush=True,
                 )
             freeze_garbage_collection()
-            threading.Thread(target=_warm_up, args=(site,), name="warm-up", daemon=True).start()
+            threading.Thread(target=warm_up, args=(app, site), name="warm-up", daemon=True).start()
             threading.Thread(target=expire_uploads, args=(site.closing,), name="uploads", daemon=True).start()
             _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
-
-
-def _warm_up(site: Site) -> None:
-    with contextlib.suppress(DqError, SQLAlchemyError):  # pages say what is wrong
-        warm_up(site)
 
 
 def expire_uploads(closing: threading.Event, every: float = _EXPIRE_SECONDS) -> None:

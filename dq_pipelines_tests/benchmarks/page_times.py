@@ -68,14 +68,15 @@ def _stores(folder: Path, tables: int, verdicts: int) -> Stores:
 
 def times(folder: Path, tables: int, verdicts: int) -> list[tuple[str, float, float | None, bool]]:
     """By page: CPU seconds at first and then, and whether it is right; before them, the warm-up."""
+    from dq_pipelines.web.app import application
     from dq_pipelines.web.dashboard import Site
-    from dq_pipelines.web.dashboard.overview import warm_up
     from dq_pipelines.web.dashboard.table_page import TABS
+    from dq_pipelines.web.warm_up import warm_up
 
     stores, config = _stores(folder, tables, verdicts), str(folder / "assets_config")
     Site(stores, config).lake.now([f"silver/t{number}" for number in range(tables)])
     with _cpu() as spent:
-        warm_up(site := Site(stores, config))
+        warm_up(application(site := Site(stores, config)), site)
     found: list[tuple[str, float, float | None, bool]] = [("Warm-up", spent[0], None, len(site.latest()) == tables)]
     for name, path, is_right in (
         ("Overview", "/dashboard/", lambda text: f"{tables:,} of {tables:,} tables need attention" in text),
@@ -102,10 +103,10 @@ def _times_of(site: Any, path: str, is_right: Callable[[str], bool]) -> tuple[fl
     from starlette.testclient import TestClient
 
     from dq_pipelines.web.app import application
-    from dq_pipelines.web.dashboard.overview import warm_up
+    from dq_pipelines.web.warm_up import warm_up
 
-    warm_up(site)
-    with TestClient(application(site), base_url="http://127.0.0.1", client=("127.0.0.1", 1)) as client:
+    warm_up(app := application(site), site)
+    with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1)) as client:
         client.get("/health")
         with _cpu() as first:
             text = client.get(path).text

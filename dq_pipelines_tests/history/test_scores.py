@@ -42,7 +42,7 @@ def test_partitions_count_as_they_have_rows() -> None:
 def test_a_domain_is_the_mean_of_its_tables() -> None:
     one = TableStatus("silver/a", (replace(verdict("b"), results=(HALF,)),))
     other = TableStatus("silver/b", (replace(verdict("b"), results=(FULL, VALID)),))
-    score = score_of_all([one, other])
+    score = score_of_all(map(score_of, [one, other]))
     assert score is not None
     assert score.total == pytest.approx((50 + 95) / 2)
     assert score.dimensions == pytest.approx({"completeness": 75, "validity": 90})

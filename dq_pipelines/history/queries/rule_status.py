@@ -111,7 +111,7 @@ class RuleState:
         """Whether some rows fail, but no more than `mostly` allows."""
         return self.success and bool(self.unexpected_count) and not self.settled
 
-    @property
+    @cached_property
     def rank(self) -> tuple[int, int, str]:
         """Sort key, worst first: blocking, failed by severity, tolerated, passed."""
         state = 0 if self.blocks else 1 if not self.success else 2 if self.is_tolerated else 3

@@ -39,9 +39,9 @@ def score_of(table: TableStatus) -> Score | None:
     return Score(table.score, dimensions)
 
 
-def score_of_all(tables: Iterable[TableStatus]) -> Score | None:
+def score_of_all(scores_of_tables: Iterable[Score | None]) -> Score | None:
     """Returns the mean score of several tables, such as a domain's; None without any."""
-    scores = [score for table in tables if (score := score_of(table)) is not None]
+    scores = [score for score in scores_of_tables if score is not None]
     if not scores:
         return None
     dimensions = {}

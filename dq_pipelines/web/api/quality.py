@@ -249,7 +249,7 @@ def scores(behind: Behind, rights: Own) -> Scores:
 
 
 def _score(name: str, of: Sequence[TableStatus]) -> ScoreLine | None:
-    found = score_of_all(of)
+    found = score_of_all(map(score_of, of))
     return (
         None if found is None else ScoreLine(name=name, score=found.total, dimensions=found.dimensions, tables=len(of))
     )

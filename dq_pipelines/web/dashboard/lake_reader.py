@@ -20,6 +20,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.change_token import change_marks, change_token
 from dq_pipelines.history.store.lake_counts import store_counts, stored_counts
 from dq_pipelines.history.store.records import ResultRecord
+from dq_pipelines.lake.formats.base import TableFormat
 from dq_pipelines.pipeline.current_status import skipped_inputs_now
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.web.dashboard.cached import Cached
@@ -62,6 +63,7 @@ class LakeReader:
     def __init__(self, stores: Stores, closing: threading.Event) -> None:
         self._stores, self._closing = stores, closing
         self._known: dict[str, _Known] = {}
+        self._formats: dict[str, TableFormat] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._asides: Cached[tuple[Mapping[str, ResultRecord], str]] = Cached(LOOK_AGAIN)
         self._lock = threading.Lock()
@@ -128,7 +130,12 @@ class LakeReader:
         tokens = []
         for key in layers_of(table):
             one = self._stores.lake.table(key)
-            token = one.format.change_token(one)
+            # A table keeps its format as long as it exists; to find it takes longer than its token.
+            kept = self._formats.get(key)
+            token = kept.change_token(one) if kept is not None else None
+            if token is None:
+                self._formats[key] = one.format
+                token = self._formats[key].change_token(one)
             if token is None and (is_remote(one.uri) or one.exists):
                 return None
             tokens.append(token)

@@ -21,11 +21,9 @@ from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummar
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.failing_rules import FailingRules, failing_rules
-from dq_pipelines.web.dashboard.files import SCHEMA, VERSIONED
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.listing import Choices, Listing
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
-from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_summary import RUNS, TableSummary
 
 #: Points of a table's sparkline.
@@ -67,12 +65,11 @@ class Overview(PageContext):
     @cached_property
     def domains(self) -> list[tuple[str, int, Score]]:
         """Each domain with its number of tables and its score, sorted by name."""
-        found = []
-        for name in sorted({line.domain for line in self.every}):
-            of = [line.standing for line in self.every if line.domain == name]
-            if (one := score_of_all(of)) is not None:
-                found.append((name, len(of), one))
-        return found
+        scores: dict[str, list[Score | None]] = {}
+        for line in self.every:
+            scores.setdefault(line.domain, []).append(line.score)
+        found = ((name, len(of), score_of_all(of)) for name, of in sorted(scores.items()))
+        return [(name, count, score) for name, count, score in found if score is not None]
 
     @cached_property
     def counts(self) -> dict[Status, int]:
@@ -181,12 +178,6 @@ def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChan
         began=[one for one in found.began if (one.table, one.check) in failing],
         recovered=[one for one in found.recovered if (one.table, one.check) not in failing],
     )
-
-
-def warm_up(site: Site) -> None:
-    """Read what the first view of any page would wait for: the overview needs the project, all statuses and the lake."""
-    _ = VERSIONED[SCHEMA]  # the editor's schema takes a second to make
-    overview(RequestContext.of(site, site.known()), Listing())
 
 
 def _page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
-from dq_pipelines.project.check_titles import check_title, check_titles
+from dq_pipelines.project.check_titles import check_title
 from dq_pipelines.rules.core.check_names import check_name
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
@@ -97,11 +97,9 @@ class RequestContext:
         every = self.site.latest().values()
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
 
-    def titles(self, key: str) -> dict[str, str]:
+    def titles(self, key: str) -> Mapping[str, str]:
         """The titles of a table's checks, by name."""
-        if key not in self._titles:
-            self._titles[key] = check_titles(self.table(key))
-        return self._titles[key]
+        return self.site.titles(self.known.project, key)
 
     def title(self, key: str, result: ResultRecord) -> str:
         """What the rule of a result demands, in words."""
@@ -111,10 +109,6 @@ class RequestContext:
         """What the rule that refused rows demands, in words."""
         check = check_name(rule_type, column.split(", ") if column else ())
         return check_title(self.titles(key), check, rule_type, column)
-
-    @cached_property
-    def _titles(self) -> dict[str, dict[str, str]]:
-        return {}
 
     def summary(self, status: TableStatus, lake: LakeCounts) -> TableSummary:
         """The summary of a table, without since when its rules fail."""

@@ -23,6 +23,7 @@ from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
 from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table, load_sound_tables
+from dq_pipelines.project.check_titles import check_titles
 from dq_pipelines.project.loading import signs
 from dq_pipelines.security.state import State
 from dq_pipelines.web.dashboard.cached import Cached
@@ -75,6 +76,7 @@ class Site:
         self._project: Cached[LoadedProject] = Cached()
         self._last: Project | None = None
         self._index: Cached[SearchIndex] = Cached()
+        self._titles: Cached[dict[str, dict[str, str]]] = Cached()
         self._settled: Cached[None] = Cached(1.0)
         #: what is counted in the lake, and summaries of tables
         self.lake = LakeReader(stores, self.closing)
@@ -148,6 +150,13 @@ class Site:
     def search_index(self, project: Project) -> SearchIndex:
         """What the search looks through, made once for each project."""
         return self._index.get(project, lambda: SearchIndex.of(project))
+
+    def titles(self, project: Project, key: str) -> Mapping[str, str]:
+        """The titles of a table's checks by their names, made once for each project."""
+        made = self._titles.get(project, dict)
+        if key not in made:
+            made[key] = check_titles(project.by_key(key))
+        return made[key]
 
     def columns_of(self, table: Table) -> list[str]:
         """The columns of a published table; before its first batch, those that its YAML declares."""
