@@ -14,6 +14,7 @@ from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.names import may_be_taken
 from dq_pipelines.project.references import findings, upstream
 from dq_pipelines.project.tables import LandedTable, ProjectSettings
+from dq_pipelines.sources.database import DatabaseSource
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -91,7 +92,7 @@ def _read(
         files = _read_needed(files, only)
     settings = next((file.model for file in files if isinstance(file.model, ProjectSettings)), ProjectSettings())
     drafts = {file.table.name: file for file in files if file.table is not None}
-    tables = {name: _with_retries(draft.table, settings) for name, draft in drafts.items() if draft.table}
+    tables = {name: _with_settings(draft.table, settings) for name, draft in drafts.items() if draft.table}
     project = Project(settings, tables, str(root))
     for finding in findings(project, [file.key for file in files if file.key]):
         drafts[finding.table.name].find(finding.place, finding.message, finding.line_in_block)
@@ -116,9 +117,16 @@ def _read_needed(files: Sequence[Draft], names: Collection[str]) -> list[Draft]:
     return sorted(needed, key=lambda file: _order(file.relative))
 
 
-def _with_retries(table: Table, settings: ProjectSettings) -> Table:
-    own = table.model.retries if isinstance(table.model, LandedTable) else None
-    return replace(table, retries=own or settings.retries)
+def _with_settings(table: Table, settings: ProjectSettings) -> Table:
+    """The table with what the project says for all tables: retries of sources, and connections."""
+    if not isinstance(table.model, LandedTable):
+        return replace(table, retries=settings.retries)
+    table = replace(table, retries=table.model.retries or settings.retries)
+    source = table.landed.source
+    if not isinstance(source, DatabaseSource):
+        return table
+    known = source.with_connections(settings.connections)
+    return replace(table, model=table.landed.model_copy(update={"source": known}))
 
 
 def _found_instead(path: Path) -> str:

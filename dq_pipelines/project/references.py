@@ -17,6 +17,7 @@ from dq_pipelines.project.published_columns import PublishedColumns, landed, nam
 from dq_pipelines.project.sql import SqlError, reads
 from dq_pipelines.project.table_format import unsupported
 from dq_pipelines.project.tables import GoldTable, LandedTable
+from dq_pipelines.sources.database import DatabaseSource
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 from dq_pipelines.transforms.types import dtype_of
 
@@ -44,9 +45,17 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from partitions(table)
         yield from freshness(table)
         yield from channels(table, project)
+        yield from connections(table)
         yield from (Finding(table, place, said) for place, said in unsupported(table))
         yield from anomalies(table)
     yield from cycles(project)
+
+
+def connections(table: Table) -> Iterator[Finding]:
+    """The connection of a source is one of project.yaml, or a URL."""
+    source = table.model.source if isinstance(table.model, LandedTable) else None
+    if isinstance(source, DatabaseSource) and (wrong := source.wrong_connection):
+        yield Finding(table, ("source", "connection"), wrong)
 
 
 def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Iterator[Finding]:

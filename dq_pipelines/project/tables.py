@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
+from dq_pipelines.databases.connections import Connection
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.project.day_pattern import DayPattern
@@ -301,6 +303,8 @@ class ProjectSettings(Strict):
     retries: Retries = Retries()
     #: how long to keep Dagster's records of runs; `false` keeps them for ever; see below
     run_history: RunHistory | Literal[False] = RunHistory()
+    #: databases that sources name, by name: `{shop: {url: "${SHOP_URL}"}}`
+    connections: Mapping[str, Connection] = Field(default_factory=dict)
     #: whom to alert about failures; see below
     alerts: Alerts | None = None
     #: where to send OpenLineage events; see below

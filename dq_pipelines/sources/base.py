@@ -75,6 +75,8 @@ class Reading:
     #: columns of dates and moments between whose bounds all values lie, by metadata: the least and the greatest one may be,
     #: as numbers of the column's unit since 1970. Columns of which that is not known are left out
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: a condition on rows that may have landed before, since a source that `continues` looks back; None where none has
+    overlap: pl.Expr | None = None
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -91,9 +93,6 @@ class Source(Strict, abc.ABC):
 
     #: The keys of an example in YAML, in addition to `type`.
     example: ClassVar[Mapping[str, str]] = {}
-    #: Whether a later version of an input continues the earlier one, as a log does. Else it takes its place, as a file does.
-    continues: ClassVar[bool] = False
-
     #: folders and addresses below which it may read; anywhere without
     _places: tuple[str, ...] = PrivateAttr(())
 
@@ -133,6 +132,11 @@ class Source(Strict, abc.ABC):
         return True
 
     # --- the version of an input --------------------------------------------------------------------
+
+    @property
+    def continues(self) -> bool:
+        """Whether a later version of an input continues the earlier one, as a log does. Else it takes its place, as a file does."""
+        return False
 
     @abc.abstractmethod
     def must_be_unchanged(self, item: Input) -> None:

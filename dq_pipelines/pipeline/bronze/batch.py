@@ -18,7 +18,7 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import SourceError
 from dq_pipelines.lake import formats
 from dq_pipelines.lake.formats.snapshot import Snapshot
-from dq_pipelines.lake.tables import table_of
+from dq_pipelines.lake.tables import PARTITION, table_of
 from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
 from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
 from dq_pipelines.pipeline.bronze.new_inputs import has_moved, listed
@@ -27,6 +27,7 @@ from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, PassedOver, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
 from dq_pipelines.sources.names import Rename
+from dq_pipelines.sources.overlap import without_landed
 from dq_pipelines.transforms.to_text import stored_text
 
 UNREADABLE, WHY = "_unreadable", "_why"
@@ -146,13 +147,18 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: Snaps
         rows = _shaped(read, schema).with_columns(pl.lit(name).alias(BATCH), landed_at.alias(INGESTED_AT))
         return rows if bronze_schema is None else _widened(rows, bronze_schema)
 
+    rows, unreadable = bronze_rows(records), bronze_rows(lines)
+    if reading.overlap is not None and bronze_schema is not None and landed is not None:
+        data = [column for column in bronze_schema if column not in (*SYSTEM_COLUMNS, PARTITION)]
+        rows = without_landed(rows, landed.scan().filter(pl.col(UNREADABLE).is_null()), reading.overlap, data)
+        unreadable = without_landed(unreadable, landed.scan(), pl.col(UNREADABLE).is_not_null(), [UNREADABLE, WHY])
     return Batch(
         name,
         tuple(inputs),
         source,
         consumed,
-        bronze_rows(records),
-        bronze_rows(lines),
+        rows,
+        unreadable,
         reading.about,
         reading.files,
         source.passed_over(inputs),

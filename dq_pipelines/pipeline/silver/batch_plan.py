@@ -219,7 +219,8 @@ def plan_part_of_rerun(
 
 def _replaced(layers: Layers, waiting: Sequence[str], landing: Batch | None) -> Outdated:
     """By waiting batch, what of it has landed again since: the later version takes the place of the earlier."""
-    arriving = frozenset(item.uri for item in landing.inputs) if landing else frozenset()
+    replaces = landing is not None and not landing.source.continues
+    arriving = frozenset(item.uri for item in landing.inputs) if landing and replaces else frozenset()
     return outdated(layers.bronze, waiting, arriving)
 
 

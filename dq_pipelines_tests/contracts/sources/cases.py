@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import polars as pl
 import pyarrow as pa
+import sqlalchemy as sa
 from deltalake import write_deltalake
 from pyarrow import orc
 
 from dq_pipelines.sources import Source, source_from
+from dq_pipelines_tests.contracts.postgresql import new_database
 from dq_pipelines_tests.remote.afar import Bucket
 
 
@@ -76,6 +81,8 @@ class Case:
     immutable: bool = False
     #: whether its inputs can lie in a store
     in_stores: bool = True
+    #: whether its inputs are files or folders
+    in_files: bool = True
 
     def source(self, place: Place, path: str | None = None) -> Source:
         return source_from({"type": self.type, "path": f"{place.root}/{path or self.name}"})
@@ -138,6 +145,36 @@ def _log(place: Place, name: str, numbers: Sequence[int]) -> None:
     place.put(name, before + _json_lines(numbers)[0 if not before else len(before) :])
 
 
+@dataclass(frozen=True)
+class DatabaseCase(Case):
+    """Rows of a table, which is called by its case and the place, in one database of the run."""
+
+    #: what the source has beside connection and table
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def source(self, place: Place, path: str | None = None) -> Source:
+        return source_from({"type": self.type, "connection": _database(), "table": _table(place), **self.more})
+
+
+@cache
+def _database() -> str:
+    return new_database()
+
+
+def _table(place: Place) -> str:
+    return "t" + hashlib.sha256(place.root.encode()).hexdigest()[:16]
+
+
+def _rows(place: Place, _: str, numbers: Sequence[int]) -> None:
+    """To a table, rows are only added."""
+    with sa.create_engine(_database(), poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_table(place)} (n int PRIMARY KEY)")
+        for number in numbers:
+            connection.exec_driver_sql(f"INSERT INTO {_table(place)} VALUES ({number}) ON CONFLICT DO NOTHING")  # noqa: S608 - our own names and numbers
+
+
+_IN_A_DATABASE: Any = {"immutable": True, "in_stores": False, "in_files": False}
+
 CASES = (
     Case("csv", "a.csv", _file(_csv), "*.csv"),
     Case("csv", "a.zip", _file(_zipped), "*.zip"),
@@ -147,6 +184,8 @@ CASES = (
     Case("parquet", "a.parquet", _file(_parquet), "*.parquet"),
     Case("orc", "a.orc", _file(_orc), "*.orc"),
     Case("delta", "table", _delta, immutable=True),
+    DatabaseCase("postgres", "table", _rows, **_IN_A_DATABASE),
+    DatabaseCase("postgres", "new_rows", _rows, **_IN_A_DATABASE, more={"incremental": {"by": "n"}}),
     # Of `offset_log.py`, which `house/test_new_source.py` adds to a copy of the project.
     Case("offset_log", "a.log", _log, immutable=True, in_stores=False),
 )

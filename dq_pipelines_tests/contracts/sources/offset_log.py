@@ -30,7 +30,6 @@ class OffsetLog(Source):
     """A log of JSON lines, to which lines are only appended. A run takes the whole lines that no run has taken."""
 
     example: ClassVar[Mapping[str, str]] = {"path": "${DQ_LANDING}/events.jsonl"}
-    continues: ClassVar[bool] = True
 
     type: Literal["offset_log"]
     #: The file of the log.
@@ -44,6 +43,10 @@ class OffsetLog(Source):
     @property
     def asks_network(self) -> bool:
         return False
+
+    @property
+    def continues(self) -> bool:
+        return True
 
     def unconsumed(self, item: Input, consumed: ConsumedVersion | None) -> Input:
         start, end = consumed.number if consumed is not None else 0, item.version.number

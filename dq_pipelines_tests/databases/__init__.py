@@ -1,0 +1,1 @@
+"""Sources that are databases: real servers, read through the source and through Dagster."""

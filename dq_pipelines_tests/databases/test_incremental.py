@@ -1,0 +1,123 @@
+"""Rows that are new in a database land once, however they come: late, at the edge, without a value, or after a killed run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from dq_pipelines.pipeline.bronze.ingest import land
+from dq_pipelines.pipeline.runtime.table_run import TableRun
+from dq_pipelines_tests.contracts.postgresql import new_database
+from dq_pipelines_tests.workshop import Workshop
+
+pytestmark = pytest.mark.slow
+
+ORDERS = """
+    source: {type: postgres, connection: CONNECTION, table: orders, incremental: {by: BY, lag: LAG, max_rows: 4}}
+    silver:
+      columns: {id: int64, amount: "decimal(10,2)", at: datetime}
+      rules: [{type: expect_column_values_to_be_between, column: amount, min_value: 2, on_failure: quarantine}]
+"""
+
+
+class Orders:
+    """A table of a database, and the project that reads it."""
+
+    def __init__(self, root: Path, by: str = "at", lag: str = "5m") -> None:
+        self.engine = sa.create_engine(new_database(), poolclass=sa.NullPool)
+        self.shop = Workshop(root)
+        self.sql("CREATE TABLE orders (id int, amount numeric(10,2), at timestamptz)")
+        (root / "assets_config").mkdir(exist_ok=True)
+        url = self.engine.url.render_as_string(hide_password=False)
+        (root / "assets_config/project.yaml").write_text(f'connections: {{shop: {{url: "{url}"}}}}\n')
+        self.shop.table("orders", ORDERS.replace("CONNECTION", "shop").replace("BY", by).replace("LAG", lag))
+
+    def sql(self, statement: str) -> None:
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    def add(self, *rows: tuple[int, float, str | None]) -> None:
+        for number, amount, at in rows:
+            moment = "null" if at is None else f"'{at}'"
+            self.sql(f"INSERT INTO orders VALUES ({number}, {amount}, {moment})")  # noqa: S608 - our own rows
+
+    def run(self) -> list[int]:
+        ran = self.shop.run("orders")
+        assert ran.success, ran.failures
+        return sorted(self.shop.rows("silver/orders", "id"))
+
+    def all(self) -> list[int]:
+        """The published rows when nothing more is to be read."""
+        seen = [-1]
+        while (rows := self.run()) != seen:
+            seen = rows
+        return seen
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Orders:
+    return Orders(tmp_path)
+
+
+def test_batches_follow_one_another_and_end(orders: Orders) -> None:
+    orders.add(*((number, number, f"2026-01-01 00:00:{number:02}+00") for number in range(1, 11)))
+    assert [orders.run() for _ in range(4)] == [[2, 3, 4], [2, 3, 4, 5, 6, 7, 8], [*range(2, 11)], [*range(2, 11)]]
+    assert orders.shop.rows("quarantine/orders", "id") == ["1"]
+    sources = {text.partition("#")[2].partition(",")[0] for text in orders.shop.rows("bronze/orders", "_source")}
+    assert sources == {f"to 2026-01-01 00:00:{second}" for second in ("04", "08", "10")}
+
+
+def test_late_and_equal_rows_land_once(orders: Orders) -> None:
+    orders.add((1, 5, "2026-01-01 10:00+00"), (2, 5, "2026-01-01 10:05+00"), (3, 5, "2026-01-01 10:05+00"))
+    assert orders.all() == [1, 2, 3]
+    orders.add((4, 5, "2026-01-01 10:05+00"), (5, 5, "2026-01-01 10:01+00"), (5, 5, "2026-01-01 10:01+00"))
+    assert orders.all() == [1, 2, 3, 4, 5, 5], "two equal rows are two rows"
+    orders.add((5, 5, "2026-01-01 10:01+00"), (6, 5, "2026-01-01 10:06+00"))
+    assert orders.all() == [1, 2, 3, 4, 5, 5, 5, 6]
+    orders.add((7, 5, "2026-01-01 09:00+00"))
+    assert orders.all() == [1, 2, 3, 4, 5, 5, 5, 6], "later than the lag"
+
+
+def test_rows_without_a_value_land_once(orders: Orders) -> None:
+    orders.add((1, 5, None), (2, 5, "infinity"))
+    assert orders.all() == [1]
+    assert len(orders.shop.rows("quarantine/orders")) == 1
+    orders.add((3, 5, None), (4, 5, "infinity"), (5, 5, "2026-01-01"))
+    assert orders.all() == [1, 3, 5]
+    assert len(orders.shop.rows("quarantine/orders")) == 2
+
+
+def test_deleted_rows_at_the_end_bring_nothing_back(orders: Orders) -> None:
+    orders.add((1, 5, "2026-01-01 10:00+00"), (2, 5, "2026-01-01 11:00+00"))
+    assert orders.all() == [1, 2]
+    orders.sql("DELETE FROM orders WHERE id = 2")
+    assert orders.all() == [1, 2]
+    orders.add((3, 5, "2026-01-01 11:30+00"))
+    assert orders.all() == [1, 2, 3]
+
+
+def test_by_numbers(tmp_path: Path) -> None:
+    orders = Orders(tmp_path, by="id", lag="2")
+    orders.add(*((number, 5, None) for number in (1, 2, 4, 5)))
+    assert orders.all() == [1, 2, 4, 5]
+    orders.add((3, 5, None), (6, 5, None))
+    assert orders.all() == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_has_landed_alone_is_not_read_again(orders: Orders) -> None:
+    orders.add((1, 5, "2026-01-01 10:00+00"))
+    work = TableRun(orders.shop.project.tables["orders"], orders.shop.lake)
+    assert land(work) is not None
+    orders.add((2, 5, "2026-01-01 10:00+00"))
+    assert orders.all() == [1, 2]
+
+
+def test_an_unknown_connection_is_a_problem_of_its_line(orders: Orders) -> None:
+    from dq_pipelines.errors import ConfigError
+    from dq_pipelines.project import load_project
+
+    orders.shop.table("orders", ORDERS.replace("CONNECTION", "shopp").replace("BY", "at").replace("LAG", "5m"))
+    with pytest.raises(ConfigError, match=r"orders\.yaml:\d+: unknown connection 'shopp' \(nearest: shop\)"):
+        load_project(orders.shop.root / "assets_config")
