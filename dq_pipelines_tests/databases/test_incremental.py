@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from dq_pipelines.errors import ConfigError
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.runtime.table_run import TableRun
+from dq_pipelines.project import load_project
 from dq_pipelines_tests.contracts.postgresql import new_database
+from dq_pipelines_tests.pipeline.test_killed import POINTS, killed
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
@@ -114,10 +118,31 @@ def test_what_has_landed_alone_is_not_read_again(orders: Orders) -> None:
     assert orders.all() == [1, 2]
 
 
-def test_an_unknown_connection_is_a_problem_of_its_line(orders: Orders) -> None:
-    from dq_pipelines.errors import ConfigError
-    from dq_pipelines.project import load_project
+@pytest.mark.parametrize(("place", "calls"), POINTS)
+def test_a_killed_run_repeats_without_loss_or_doubles(orders: Orders, place: str, calls: int) -> None:
+    orders.add((1, 5, "2026-01-01 10:00+00"), (2, 1, "2026-01-01 10:01+00"), (3, 5, None))
+    assert orders.all() == [1, 3]
+    orders.add((4, 5, "2026-01-01 10:00+00"), (5, 0, "2026-01-01 10:02+00"), (6, 5, None))
+    killed(orders.shop, "refine", place, calls)
+    orders.add((7, 5, "2026-01-01 10:02+00"))
+    assert orders.all() == [1, 3, 4, 6, 7]
+    assert sorted(orders.shop.rows("quarantine/orders", "id")) == ["2", "5"]
+    assert orders.shop.leftovers() == []
 
+
+def test_a_sensor_sees_new_rows(tmp_path: Path) -> None:
+    orders = Orders(tmp_path)
+    table = tmp_path / "assets_config/shop/orders.yaml"
+    table.write_text(table.read_text() + "on_arrival: true\n")
+    orders.add((1, 5, "2026-01-01 10:00+00"))
+    assert isinstance(orders.shop.tick("orders_arrivals"), dg.SensorResult)
+    assert orders.all() == [1]
+    assert isinstance(orders.shop.tick("orders_arrivals"), dg.SkipReason)
+    orders.add((2, 5, "2026-01-01 10:00+00"))
+    assert isinstance(orders.shop.tick("orders_arrivals"), dg.SensorResult)
+
+
+def test_an_unknown_connection_is_a_problem_of_its_line(orders: Orders) -> None:
     orders.shop.table("orders", ORDERS.replace("CONNECTION", "shopp").replace("BY", "at").replace("LAG", "5m"))
     with pytest.raises(ConfigError, match=r"orders\.yaml:\d+: unknown connection 'shopp' \(nearest: shop\)"):
         load_project(orders.shop.root / "assets_config")
