@@ -9,9 +9,11 @@ from dq_pipelines.config.garbage import collector_paused
 
 with collector_paused():
     from dq_pipelines.assembly import build_definitions
+    from dq_pipelines.config.env_file import load_env_file
     from dq_pipelines.config.settings import Settings
     from dq_pipelines.orchestration.runs.run_tables import load_tables_of_run
 
+    load_env_file()
     defs = build_definitions(load_tables_of_run(Settings.from_environment().config))
 
 # All of this stays as long as the process, so the collector need not look at it again.

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 import typer.core
 
+from dq_pipelines.config.env_file import load_env_file
 from dq_pipelines.errors import DqError, nearest
 
 #: Group of `dq --help` -> its verbs.
@@ -75,6 +76,7 @@ def main() -> None:
     # As `python -m` and Dagster do: YAML names the user's own functions, which lie in the working directory.
     sys.path.append(str(Path.cwd()))
     try:
+        load_env_file()
         app(prog_name="dq")
     except Exception as error:
         expected = _expected_error(error)

@@ -49,6 +49,8 @@ class DatabaseSource(Source, abc.ABC):
 
     #: the SQL of queries, as sqlglot names it
     dialect: ClassVar[str]
+    #: the scheme of a URL that is made of the parts of a connection
+    scheme: ClassVar[str]
 
     _connections: Connections = PrivateAttr(default_factory=dict)
 
@@ -109,14 +111,18 @@ class DatabaseSource(Source, abc.ABC):
         return Watermark(greatest, digest_of(*counted), session, is_time=not is_number(column))
 
     @property
+    def _address(self) -> str:
+        return connection_of(self.connection, self._connections).address(self.scheme)
+
+    @property
     def _uri(self) -> str:
-        place = place_of(connection_of(self.connection, self._connections).url)
+        place = place_of(self._address)
         return f"{place}/{self.table or 'query-' + hashlib.sha256((self.query or '').encode()).hexdigest()[:8]}"
 
     def _session(self) -> Session:
         if self._places:
             raise SourceError(f"{self.type}: wanted files below {' or '.join(self._places)}, got a database")  # type: ignore[attr-defined] # each source has it
-        return self.open(connection_of(self.connection, self._connections).url)
+        return self.open(self._address)
 
     def _session_of(self, item: Input) -> Session:
         """The session in which an input was listed."""

@@ -14,6 +14,7 @@ class PostgresSource(DatabaseSource):
     type: Literal["postgres"]
 
     dialect: ClassVar[str] = "postgres"
+    scheme: ClassVar[str] = "postgresql"
 
     def open(self, url: str) -> Session:
         from dq_pipelines.databases.postgresql import PostgresSession
