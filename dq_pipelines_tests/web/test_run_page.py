@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart
 from dq_pipelines_tests.web.api.test_runs import USERS, build_slow, held_up, launched
 from dq_pipelines_tests.web.hosting import PASSWORD, Hosted, hosting
+from dq_pipelines_tests.web.html import Page as Page_
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -80,6 +81,25 @@ def test_lists_of_runs_lead_to_their_pages(here: Hosted, done: str) -> None:
     assert f'href="/dashboard/runs/{done}"' in page
 
 
+@pytest.mark.usefixtures("done")
+def test_the_page_tells_the_run_from_the_table(here: Hosted) -> None:
+    """The run's own rules are counted as the list of runs counts them; rows of earlier batches are the table's."""
+    here.shop.land("sales/d.csv", "id,amount,shop,note\n20,7,north,a\n")
+    run = launched(here, "bronze/sales", "silver/sales", "quarantine/sales")
+    assert here.ended(run).status.value == "SUCCESS"
+    text = Page_.of(here.browser("vera").get(f"/dashboard/runs/{run}").text).text
+    own = re.search(r"rules not met (\d+) of (\d+)", text)
+    now = re.search(r"The table now: (\d+) of \d+ rules not met; (\d+) refused rows of all batches wait", text)
+    assert own is not None, text
+    assert now is not None, text
+    assert own[1] == "0"
+    assert int(now[1]) >= 1
+    assert int(now[2]) >= 2
+    listed = here.browser("vera").get("/dashboard/runs").text
+    row = listed[listed.index(f'data-run="{run}"') :]
+    assert f">{own[1]} of {own[2]}<" in row[: row.index("</tr>")]
+
+
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
 def test_it_fits_and_the_browser_complains_of_nothing(
     browser: Browser, address: str, done: str, size: dict[str, int], scheme: str
@@ -109,10 +129,10 @@ def test_a_run_is_watched_and_cancelled_from_its_page(here: Hosted, browser: Bro
         context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
         page, complaints = opened(context, address, "otto", f"/dashboard/runs/{run}")
         expect(page.locator(".live")).to_have_text("live")
-        expect(page.locator("#status")).to_have_text("started")
+        expect(page.locator("#status")).to_have_text("running")
         expect(page.locator(".stage")).to_have_text("wait")  # for whoever holds its table
         looking, _ = opened(browser.new_context(), address, "vera", f"/dashboard/runs/{run}")
-        expect(looking.locator("#status")).to_have_text("started")
+        expect(looking.locator("#status")).to_have_text("running")
         assert looking.locator("#cancel").count() == 0
         page.get_by_role("button", name="Cancel this run").click()
         for watched in (page, looking):
@@ -135,8 +155,15 @@ def test_results_of_rules_appear_one_by_one(here: Hosted, browser: Browser, addr
     expect(page.locator("[data-check=amount__between] .badge.warning")).to_have_count(1)
     expect(page.locator(".badge.failing")).to_have_count(0)
     expect(page.locator("[data-check=amount__between] .found")).to_have_text("1 of 2 rows")
-    expect(page.locator("progress")).to_have_attribute("value", "100")
+    expect(page.locator("progress")).to_have_count(0)
     expect(page.locator(".stages li")).to_have_text(
         [re.compile(name) for name in ("wait", "read", "judge", "land", "quarantine", "publish")]
+    )
+    expect(page.get_by_text("so far")).to_have_count(0)
+    followed = page.locator("main").inner_text()
+    page.reload()
+    expect(page.locator("main")).to_have_text(re.compile("rules not met"))
+    assert page.locator("main").inner_text() == followed, (
+        "a page that was followed to the end shows what a reload shows"
     )
     context.close()

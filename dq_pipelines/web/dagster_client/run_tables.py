@@ -35,6 +35,11 @@ def mode_of(run: dg.DagsterRun) -> str | None:
     return ", ".join(modes) or None
 
 
+def is_dry(run: dg.DagsterRun) -> bool:
+    """Whether the run only reports what it would do."""
+    return any(config.get("dry_run") is True for config in _op_configs(run))
+
+
 def _of_job(run: dg.DagsterRun, project: Project) -> Iterable[str]:
     # Dagster names the anonymous job of a table's schedule or sensor after that schedule or sensor.
     owner, _, ending = run.job_name.removeprefix(ANONYMOUS).rpartition("_")

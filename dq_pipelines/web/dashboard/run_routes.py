@@ -27,7 +27,7 @@ class RunPages(PageSection):
         if self._server.records is None:
             return self._server.missing(request, "Runs are shown by a server that hosts Dagster.")
         rights = self._server.rights(request)
-        found = run_page(self._server.records(), rights, run_id, api_address(request))
+        found = run_page(self._server.visit(request), self._server.records(), rights, run_id, api_address(request))
         if found is None:
             return self._server.missing(request, f"Dagster has no record of a run {run_id}, or you may not view it.")
         return self._server.page(request, "run", found, section=RUNS)

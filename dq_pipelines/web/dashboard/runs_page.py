@@ -20,26 +20,15 @@ from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dagster_client.run_list import Place, RunQuery, runs_page
-from dq_pipelines.web.dagster_client.run_tables import may, mode_of, tables_of
+from dq_pipelines.web.dagster_client.run_tables import may, tables_of
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
-from dq_pipelines.web.dashboard.run_page import RUNS
+from dq_pipelines.web.dashboard.run_words import GROUPS, does, status_words
 from dq_pipelines.web.streaming.run_events import last_progress
 
 #: Runs of one page.
 _LIMIT = 50
 #: Running runs whose progress is read from their logs.
 _FOLLOWED = 20
-
-_Status = dg.DagsterRunStatus
-#: Name of a filter -> the statuses that it shows.
-GROUPS: Mapping[str, Sequence[dg.DagsterRunStatus]] = {
-    "all": (),
-    "queued": (_Status.QUEUED, _Status.NOT_STARTED),
-    "running": (_Status.STARTING, _Status.STARTED, _Status.CANCELING),
-    "succeeded": (_Status.SUCCESS,),
-    "failed": (_Status.FAILURE,),
-    "cancelled": (_Status.CANCELED,),
-}
 
 
 @dataclass(frozen=True)
@@ -85,12 +74,11 @@ class RunRow:
 
     @property
     def tone(self) -> str:
-        return RUNS.get(self.run.status.value, ("on", ""))[0]
+        return status_words(self.run.status)[0]
 
     @property
     def word(self) -> str:
-        status = self.run.status.value
-        return RUNS.get(status, ("", "running" if status == "STARTED" else status.replace("_", " ").lower()))[1]
+        return status_words(self.run.status)[1]
 
     @property
     def by(self) -> str:
@@ -100,12 +88,8 @@ class RunRow:
 
     @property
     def does(self) -> str:
-        """What it does, in a word or two."""
-        if self.run.job_name.startswith("checks__") or (
-            self.run.asset_check_selection and not self.run.asset_selection
-        ):
-            return "rules"
-        return mode_of(self.run) or ("load" if self.tables else self.run.job_name)
+        """What it does, in a word or a few."""
+        return does(self.run)
 
     @property
     def partition(self) -> str:

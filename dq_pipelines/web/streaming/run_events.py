@@ -127,6 +127,7 @@ def _check(of: dg.AssetCheckEvaluation) -> dict[str, Any]:
     table = of.asset_key.to_user_string()
     return {
         "table": table,
+        **({"partition": of.partition} if of.partition is not None else {}),
         "check": of.check_name,
         "passed": of.passed,
         "severity": severity,

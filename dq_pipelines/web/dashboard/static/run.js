@@ -3,12 +3,10 @@
 
 (() => {
   const RETRY = 5000;
-  const run = document.getElementById("run"), live = document.getElementById("live");
-  /* Colour and word of Dagster's statuses, as in run_page.py. */
-  const RUNS = {
-    SUCCESS: ["healthy", "succeeded"], FAILURE: ["error", "failed"],
-    CANCELED: ["never_run", "cancelled"], CANCELING: ["never_run", "being cancelled"],
-  };
+  const live = document.getElementById("live");
+  let run = document.getElementById("run");
+  /* Colour and word of Dagster's statuses, from run_words.py. */
+  const RUNS = JSON.parse(run.dataset.words);
   const OVER = ["SUCCESS", "FAILURE", "CANCELED"];
   const WORDS = { passed: ["✓", "passed"], warning: ["!", "warning"], failing: ["✕", "failing"], wait: ["…", "waiting"] };
   const number = (value) => Math.round(value).toLocaleString("en-US");
@@ -40,12 +38,13 @@
 
   const card = (key) => document.querySelector('[data-table="' + CSS.escape(String(key).split("/").pop()) + '"]');
 
-  function row(of, check, severity) {
+  function row(of, check, severity, ofInput) {
     const found = of.querySelector('[data-check="' + CSS.escape(check) + '"]');
     if (found) return found;
     const made = document.createElement("tr");
     made.dataset.check = check;
     made.dataset.severity = severity;
+    if (ofInput) made.dataset.ofInput = "";
     made.append(element("td", "result", ""), element("td", "", check), element("td", "found", ""));
     of.querySelector("tbody").append(made);
     return made;
@@ -54,13 +53,14 @@
   function judge(line, passed, fails) {
     const level = passed ? "passed" : (fails === undefined ? line.dataset.severity === "critical" : fails) ? "failing" : "warning", cell = line.querySelector(".result");
     if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
-    const of = line.closest(".run-table"), count = of.querySelectorAll("td.result .failing, td.result .warning").length;
-    of.querySelector(".not-met").textContent = count ? count + (count === 1 ? " rule" : " rules") + " not met" : "";
+    const of = line.closest(".run-table"), rules = "tr:not([data-of-input]) > td.result ";
+    const count = of.querySelectorAll(rules + ".failing, " + rules + ".warning").length, judged = of.querySelectorAll(rules + ".badge:not(.wait)").length;
+    of.querySelector(".not-met").textContent = count ? count + " of " + judged + (judged === 1 ? " rule" : " rules") + " not met" : "";
   }
 
   const HANDLERS = {
     status(word) {
-      const [tone, said] = RUNS[word.status] || ["on", word.status.replace("_", " ").toLowerCase()];
+      const [tone, said] = RUNS[word.status] || ["on", word.status.replaceAll("_", " ").toLowerCase()];
       run.className = "hero card " + tone;
       document.getElementById("status").textContent = said;
       document.getElementById("status").dataset.status = word.status;
@@ -99,14 +99,19 @@
     check(word) {
       const of = card(word.table);
       if (!of) return;
-      const line = row(of, word.check, word.severity), count = word.unexpected_count;
-      judge(line, word.passed, word.fails);
-      if (count !== undefined) line.querySelector(".found").textContent = number(count) + (word.element_count ? " of " + number(word.element_count) : "") + " rows";
+      const line = row(of, word.check, word.severity, word.table.startsWith("bronze/")), several = word.partition !== undefined, before = line.dataset;
+      /* Of several partitions, the rule is met if it is met in all of them; their rows are summed. */
+      if (!several || word.passed === false || !line.querySelector(".failing, .warning")) judge(line, word.passed, word.fails);
+      if (word.unexpected_count === undefined) return;
+      before.unexpected = word.unexpected_count + (several ? Number(before.unexpected || 0) : 0);
+      before.elements = (word.element_count || 0) + (several ? Number(before.elements || 0) : 0);
+      const count = Number(before.unexpected), of_all = Number(before.elements);
+      line.querySelector(".found").textContent = number(count) + (of_all ? " of " + number(of_all) : "") + (of_all || count !== 1 ? " rows" : " row");
     },
   };
 
   /* The log is read when it is opened, and followed while the run is under way. */
-  const log = document.getElementById("log");
+  let log = document.getElementById("log");
 
   function logLine(event) {
     const made = element("li", event.level === "ERROR" || event.level === "CRITICAL" ? "bad" : "", "");
@@ -140,6 +145,23 @@
 
   log.addEventListener("toggle", () => { if (cursor !== null) readLog(); });
 
+  /* A run that has ended shows what a reload shows: the page is read again. What the reader has opened stays open. */
+  async function end(tries = 3) {
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (!answer.ok) throw new Error(answer.status);
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main"), main = document.getElementById("main");
+      const at = [scrollX, scrollY], was = [...main.querySelectorAll("details[id]")].map((details) => [details.id, details.open]);
+      fresh.querySelector("#log").replaceWith(log);
+      main.replaceChildren(...fresh.childNodes);
+      was.forEach(([id, open]) => { const details = document.getElementById(id); if (details) details.open = open; });
+      run = document.getElementById("run");
+      scrollTo({ left: at[0], top: at[1], behavior: "instant" });
+    } catch {
+      if (tries > 1) setTimeout(() => end(tries - 1), RETRY);
+    }
+  }
+
   function listen() {
     const events = new EventSource(run.dataset.events + "?after=" + run.dataset.last);
     events.onopen = () => say("streaming", "live");
@@ -151,7 +173,7 @@
         handle(word);
       });
     }
-    events.addEventListener("end", () => { events.close(); run.dataset.over = ""; say("", "the run has ended"); });
+    events.addEventListener("end", () => { events.close(); run.dataset.over = ""; say("", "the run has ended"); end(); });
     events.onerror = () => {
       say("lost", "the stream was interrupted");
       /* The browser reconnects by itself, unless the answer was an error. */
