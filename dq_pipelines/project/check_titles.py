@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dq_pipelines.project.checked_rules import rules_by_check
+from dq_pipelines.project.checked_rules import checked_rules, rules_by_check
 from dq_pipelines.project.model import Table
-from dq_pipelines.rules.core.check_names import short_name
+from dq_pipelines.rules.core.check_names import in_short
 from dq_pipelines.rules.core.titles import title
 
 #: Checks that tables have by default.
@@ -37,5 +37,18 @@ def check_title(titles: Mapping[str, str], check: str, rule_type: str, column: s
         return known
     if rule_type == "cast":
         return f"{column} fits its type"
-    words = short_name(rule_type).replace("_", " ")
+    words = in_short(rule_type)
     return f"{column}: {words}" if column else words
+
+
+def reason_titles(table: Table | None) -> dict[tuple[str, str], str]:
+    """What the rules demand, by type and judged columns, as a refused row names its reasons. Several rules may share these."""
+    titles: dict[tuple[str, str], list[str]] = {}
+    for rule in checked_rules(table) if table is not None else ():
+        titles.setdefault((rule.type, rule.column_label or ""), []).append(title(rule))
+    return {reason: " or ".join(dict.fromkeys(some)) for reason, some in titles.items()}
+
+
+def reason_title(titles: Mapping[tuple[str, str], str], rule_type: str, column: str | None) -> str:
+    """The title of a reason; of a rule that is no longer in the YAML, its columns and its type in short."""
+    return titles.get((rule_type, column or "")) or check_title(BUILT_IN, rule_type, rule_type, column)

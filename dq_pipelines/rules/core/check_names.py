@@ -45,6 +45,11 @@ def short_name(rule_type: str) -> str:
     return "_".join(word for word in rest.split("_") if word not in ("to", "be")) or rule_type
 
 
+def in_short(rule_type: str) -> str:
+    """The type in words, where no single rule is meant: `expect_column_values_to_be_in_set` is `in set`."""
+    return short_name(rule_type).replace("_", " ")
+
+
 def current_name(check: str, rule_type: str, column: str | None) -> str:
     """The name that the check of a recorded result has now; `check` may be of an earlier release.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dq_pipelines.config.counting import listed
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.check_names import short_name
+from dq_pipelines.rules.core.check_names import in_short
 from dq_pipelines.rules.core.evaluation_parameters import KEY
 
 #: Values of a set that are named, and characters of a long text such as a query.
@@ -30,7 +30,7 @@ def _demand(rule: Rule) -> str:
     if rule.title_template:
         return rule.title_template.format_map(_Arguments(rule))
     about = f"{listed(rule.columns_judged, _NAMED)}: " if rule.columns_judged else ""
-    return about + short_name(rule.type).replace("_", " ")
+    return about + in_short(rule.type)
 
 
 class _Arguments(dict[str, str]):

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from dq_pipelines.config.counting import counted
 from dq_pipelines.history.queries.trend import RuleTrendPoint, TrendPoint
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
+from dq_pipelines.rules.core.check_names import in_short
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 
 #: Tables in one chart at most: more lines cannot be texts apart.
@@ -149,7 +150,7 @@ def quarantine(found: Iterable[QuarantineSummary], at: datetime) -> Chart:
     rows: dict[str, dict[str, int]] = {}
     for one in found:
         for reason in one.reasons:
-            of = rows.setdefault(reason.rule, dict.fromkeys(AGES, 0))
+            of = rows.setdefault(in_short(reason.rule), dict.fromkeys(AGES, 0))
             of[age_of(reason.since, at)] += reason.rows
     names = sorted(rows, key=lambda name: sum(rows[name].values()))
     tones = ("line1", "line4", "warning", "failing")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.exchange.row_corrections import CorrectableColumns
 from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
@@ -18,6 +20,7 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.web.dashboard.cell_inputs import Cell, cells_of
+from dq_pipelines.web.dashboard.input_names import input_name
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
 
 #: Rows of one page.
@@ -59,12 +62,26 @@ class RowFilters:
 
 
 @dataclass(frozen=True)
+class ShownReason:
+    """Why a row was refused."""
+
+    #: what the rule demands, in words
+    title: str
+    #: the rule's type, and its columns
+    rule: str
+    column: str | None
+    #: the value that breaks it; None if there is none
+    got: str | None
+
+
+@dataclass(frozen=True)
 class RefusedRow:
     """A refused row."""
 
     row: Mapping[str, Any]
-    #: every reason in one line
-    why: str
+    #: the input and the line in it
+    place: str
+    reasons: Sequence[ShownReason]
     cells: Sequence[Cell]
     is_gold: bool
 
@@ -79,11 +96,6 @@ class RefusedRow:
     @property
     def tone(self) -> str:
         return _TONES.get(self.status, "never_run")
-
-    @property
-    def place(self) -> str:
-        """The input and the line in it."""
-        return f"{self.row[SOURCE] or 'unknown input'}{'' if self.row[ROW] is None else f':{self.row[ROW]}'}"
 
     @property
     def partition(self) -> str:
@@ -159,18 +171,40 @@ def quarantine_page(visit: RequestContext, table: Table, asked: Mapping[str, str
     after = _place(asked.get("after", ""))
     status = None if filters.status == "all" else filters.status
     rows = page(lake, table.key, filters.chosen, status, _LIMIT + 1, after)
-    shown = _shown(table, lake, rows[:_LIMIT])
+    shown = _shown(visit, table, lake, rows[:_LIMIT])
     following = filters.address(after=_text(after.after(rows[:_LIMIT]))) if len(rows) > _LIMIT else ""
     summary = counts.quarantines.get(table.key, QuarantineSummary(table.key))
     notes = (*visit.known.notes, *counts.notes)
     return QuarantinePage(visit, table, filters, summary, shown, following, after != FIRST_PAGE, notes)
 
 
-def _shown(table: Table, lake: Any, rows: Sequence[Mapping[str, Any]]) -> list[RefusedRow]:
+def _shown(visit: RequestContext, table: Table, lake: Any, rows: Sequence[Mapping[str, Any]]) -> list[RefusedRow]:
     if not rows:
         return []
     columns = CorrectableColumns.of(TableRun(table, lake), list(rows[0]))
-    return [RefusedRow(row, columns.rules.refusal_of(row).why, cells_of(columns, row), table.is_gold) for row in rows]
+    landing = Settings.from_environment().landing
+    return [
+        RefusedRow(
+            row, _where(row, landing), _reasons(visit, table.key, columns, row), cells_of(columns, row), table.is_gold
+        )
+        for row in rows
+    ]
+
+
+def _where(row: Mapping[str, Any], landing: str) -> str:
+    name = input_name(str(row[SOURCE]), landing) if row[SOURCE] else "unknown input"
+    return name if row[ROW] is None else f"{name}:{row[ROW]}"
+
+
+def _reasons(visit: RequestContext, key: str, columns: CorrectableColumns, row: Mapping[str, Any]) -> list[ShownReason]:
+    found = []
+    for reason in row[REASONS]:
+        rule, column = reason["rule"], reason["column"]
+        title = visit.title_of_reason(key, rule, column)
+        if rule == "cast" and (wanted := columns.rules.expected.get((rule, column or ""))):
+            title += f" {wanted[0]}"
+        found.append(ShownReason(title, rule, column, reason["value"]))
+    return found
 
 
 def _text(place: PageCursor) -> str:

@@ -13,8 +13,7 @@ from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
-from dq_pipelines.project.check_titles import check_title
-from dq_pipelines.rules.core.check_names import check_name
+from dq_pipelines.project.check_titles import check_title, reason_title, reason_titles
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard.lake_counts import LakeCounts
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
@@ -107,8 +106,13 @@ class RequestContext:
 
     def title_of_reason(self, key: str, rule_type: str, column: str | None) -> str:
         """What the rule that refused rows demands, in words."""
-        check = check_name(rule_type, column.split(", ") if column else ())
-        return check_title(self.titles(key), check, rule_type, column)
+        if key not in self._reason_titles:
+            self._reason_titles[key] = reason_titles(self.table(key))
+        return reason_title(self._reason_titles[key], rule_type, column)
+
+    @cached_property
+    def _reason_titles(self) -> dict[str, dict[tuple[str, str], str]]:
+        return {}
 
     def summary(self, status: TableStatus, lake: LakeCounts) -> TableSummary:
         """The summary of a table, without since when its rules fail."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
+from dq_pipelines.rules.core.check_names import in_short
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.ages import AGES, age_of
@@ -19,6 +21,9 @@ from dq_pipelines.web.dashboard.listing import SORTS
 from dq_pipelines.web.dashboard.overview import LISTED
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS
 from dq_pipelines.web.navigation import PRODUCT
+
+#: A moment, and the zeros after its seconds.
+_ZEROS = re.compile(r"^(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.0+(?=$|Z$|[+-]\d\d:?\d\d$)")
 
 
 @cache
@@ -48,8 +53,10 @@ def environment() -> Environment:
         "SPAN": SPAN,
         "DIMENSIONS": DIMENSIONS,
         "plotly_styles": files.plotly_styles,
+        "in_short": in_short,
     }
-    made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone, "capitalize_first": _capitalized}
+    made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone}
+    made.filters |= {"capitalize_first": _capitalized, "without_zeros": _without_zeros}
     return made
 
 
@@ -61,6 +68,11 @@ def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
 def _capitalized(text: str) -> str:
     """The text with a capital first letter and all others unchanged, unlike `str.capitalize`."""
     return text[:1].upper() + text[1:]
+
+
+def _without_zeros(text: str) -> str:
+    """A moment without a fraction of a second that is zero; any other text unchanged."""
+    return _ZEROS.sub(r"\1", text)
 
 
 def _cut(number: float) -> str:

@@ -69,7 +69,9 @@ def test_without_users_nobody_is_admin(tmp_path: Path) -> None:
     shop.table("sales", SALES)
     with client_of(site_of(shop)) as client:
         assert client.post("/api/v1/users", json={"name": "eve", "grants": ["admin"]}).status_code == 403
-        assert client.get("/dashboard/admin/users").status_code == 404
+        answer = client.get("/dashboard/admin/users")
+        assert answer.status_code == 404
+        assert "<title>For admins only" in answer.text
     assert Users(shop.state.url).is_empty()
 
 
