@@ -48,6 +48,14 @@ def partition_tags(partition: str | None) -> dict[str, str]:
     return {}
 
 
+def newest_partitions(table: Table, instance: dg.DynamicPartitionsStore, most: int) -> list[str]:
+    """Returns the partitions of a table that Dagster knows, newest first, at most so many; none without partitions."""
+    definition = partitions_definition(table)
+    if definition is None:
+        return []
+    return list(definition.get_partition_keys(dynamic_partitions_store=instance)[-most:][::-1])
+
+
 def partitions_of_run(
     table: Table, tags: Mapping[str, str], instance: dg.DynamicPartitionsStore
 ) -> Sequence[str | None]:

@@ -25,6 +25,9 @@ class Links(Protocol):
     def running(self) -> str: ...
 
     @property
+    def partitions(self) -> str: ...
+
+    @property
     def catalog(self) -> str: ...
 
     @property
@@ -90,6 +93,11 @@ class Served:
     def running(self) -> str:
         """The part of the overview about runs that have not ended; "" without one."""
         return f"{self.base}/running" if self.has_runs else ""
+
+    @property
+    def partitions(self) -> str:
+        """The address below which each table has a list of its partitions; "" without runs."""
+        return f"{self.base}/partitions/" if self.has_runs else ""
 
     @property
     def catalog(self) -> str:
@@ -173,6 +181,7 @@ class OnePage:
     home: str = "#top"
     runs: str = ""
     running: str = ""
+    partitions: str = ""
     catalog: str = ""
     alerts: str = ""
     admin: str = ""

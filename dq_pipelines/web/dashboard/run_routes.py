@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
-from dq_pipelines.web.dashboard.page_server import PageSection, api_address
+from dq_pipelines.web.dashboard.page_server import PageSection, api_address, key_of
 from dq_pipelines.web.navigation import RUNS
+
+#: Partitions that a form offers; others can be typed.
+_OFFERED = 200
 
 
 class RunPages(PageSection):
@@ -18,6 +21,7 @@ class RunPages(PageSection):
             Route("/runs", self.runs),
             Route("/runs/{id}", self.run),
             Route("/running", self.running),
+            Route("/partitions/{layer}/{name}", self.partitions),
         ]
 
     def run(self, request: Request) -> HTMLResponse:
@@ -48,3 +52,15 @@ class RunPages(PageSection):
         records = self._server.records
         view = running_now(records(), self._server.rights(request)) if records is not None else RunningNow(())
         return self._server.page(request, "running", view, section=None)
+
+    def partitions(self, request: Request) -> JSONResponse:
+        """The newest partitions of a table, which a script offers where a run is started; none without Dagster."""
+        from dq_pipelines.orchestration.runs.run_partition import newest_partitions  # Dagster takes a second to import
+
+        key, records, rights = key_of(request), self._server.records, self._server.rights(request)
+        table = rights.project.by_key(key)
+        if table is None or records is None or not rights.sees(key):
+            found: list[str] = []
+        else:
+            found = newest_partitions(table, records(), _OFFERED)
+        return JSONResponse({"partitions": found}, headers={"Cache-Control": "no-store"})

@@ -41,7 +41,8 @@
   function fieldsOf(button) {
     const fields = Object.fromEntries(button.form ? new FormData(button.form) : []);
     if (fields.which !== "filter") fields.ticked = ticked().map((box) => box.value);
-    return fields.table ? { name: fields.table.split("/").pop(), ...fields } : fields;
+    if (fields.first !== undefined) fields.partition = fields.first.trim() + (fields.last.trim() ? "..." + fields.last.trim() : "");
+    return fields.table ? { partition: "", name: fields.table.split("/").pop(), ...fields } : fields;
   }
 
   /* The body with the fields filled in. */
@@ -147,7 +148,19 @@
 
   function show(select) {
     const target = document.getElementById(select.dataset.shows), option = select.selectedOptions[0];
-    if (target && option) target.hidden = option.dataset.shown === undefined;
+    if (!target || !option) return;
+    target.hidden = target.disabled = option.dataset.shown === undefined;
+    target.querySelectorAll("input").forEach((field) => { field.value = ""; });
+    if (!target.hidden) offer(target.querySelector("[data-partitions]"), select.value);
+  }
+
+  /* The newest partitions of a table, for whoever does not want to type one. */
+  async function offer(field, table) {
+    const answer = await fetch(field.dataset.partitions + table.split("/").map(encodeURIComponent).join("/"), { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer || !answer.ok || !field.list) return;
+    const found = (await answer.json()).partitions;
+    field.list.replaceChildren(...found.map((name) => new Option(name, name)));
+    field.placeholder = found[0] || "";
   }
 
   /* The key / leads to the search, unless something is being typed. */
@@ -160,5 +173,6 @@
   });
 
   document.querySelectorAll("select[data-shows]").forEach(show);
+  document.querySelectorAll("[data-partitions][data-of]").forEach((field) => offer(field, field.dataset.of));
   document.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
 })();
