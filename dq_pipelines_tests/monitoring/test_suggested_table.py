@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from dq_pipelines.engine.backends.frames import frame_from, source_at
 from dq_pipelines.lake.tables import Lake
+from dq_pipelines.monitoring.contracts.table import table_name
 from dq_pipelines.monitoring.suggestions.table import SuggestedTable, suggested_table, table_yaml
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -212,3 +215,46 @@ def test_a_type_keeps_each_digit(values: list[str], type_: str, tmp_path: Path) 
     assert outcome.counts.published == 200
     silver = Lake.at(str(tmp_path / "lake")).table("silver/own").scan().collect()["code"]
     assert silver.n_unique() == len(set(values)), "no two values became one"
+
+
+def test_the_advice_on_a_decimal_comma_reads_every_number(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("id;Preis €\n1;1.234,56\n2;3,50\n3;-12,00\n4;\n5;1.000.000,01\n", encoding="utf-8")
+    found = suggested_table(frame_from(path))
+    assert found.types["id"].why == ""
+    (advice,) = re.findall(r"`(transform: .*)` makes them numbers", found.types["Preis €"].why)
+    text = table_yaml(found, "own", source_at(str(path)), "own.yaml").replace(
+        "  columns:", f"  {advice}\n  columns:", 1
+    )
+    (tmp_path / "conf/own").mkdir(parents=True)
+    (tmp_path / "conf/own/own.yaml").write_text(text, encoding="utf-8")
+    (table,) = load_project(tmp_path / "conf")
+    lake = Lake.at(str(tmp_path / "lake"))
+    outcome = refine(TableRun(table, lake))
+    assert outcome is not None
+    assert outcome.counts.refused == 0
+    values = pl.read_delta(str(tmp_path / "lake/silver/own")).sort("id")["Preis €"]
+    assert values.dtype.is_decimal()
+    assert values.to_list() == [*map(Decimal, ("1234.56", "3.50", "-12.00")), None, Decimal("1000000.01")]
+
+
+@pytest.mark.parametrize("texts", [("1,2", "a", "b"), ("1,234.5", "2,0.1"), ("1.2,3", "1.2,4"), ("x", "y")])
+def test_other_texts_get_no_advice_on_a_decimal_comma(texts: tuple[str, ...]) -> None:
+    found = suggested_table(pl.LazyFrame({"t": [*texts] * 5}))
+    assert "decimal comma" not in found.types["t"].why
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Café Ventes", "cafe_ventes"),
+        ("Größe", "grosse"),
+        ("Łódź 2026", "lodz_2026"),
+        ("Smørrebrød", "smorrebrod"),
+        ("2024", "t_2024"),
+        ("İstanbul", "istanbul"),
+        ("数", "t_"),
+    ],
+)
+def test_a_table_is_named_without_accents(name: str, plain: str) -> None:
+    assert table_name(name) == plain

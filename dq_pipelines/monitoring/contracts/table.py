@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,9 +30,17 @@ _UNITS = {
 _OWNING = ("owner", "data owner", "product owner", "data product owner", "steward", "data steward")
 
 
+#: Letters that no decomposition turns into plain ones.
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
+)
+
+
 def table_name(name: str) -> str:
-    """Converts a name to a valid table name."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    """Converts a name to a valid table name; letters lose their accents."""
+    letters = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    unaccented = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^a-z0-9]+", "_", unaccented).strip("_")
     return plain if plain[:1].isalpha() else f"t_{plain}"
 
 

@@ -93,7 +93,7 @@ def table_yaml(
         lines = [
             f"# Suggested from {rows}{_sampled(table.landed)}. Read the comment on each rule, and remove what is wrong."
         ]
-    lines.append(f"description: {scalar(f'{name}, as it was found in {rows}')}")
+    lines.append(f"description: {scalar(name.replace('_', ' ').capitalize())}  # say what one row is")
     lines += [f"{key}: {flow(value)}" for key, value in settings.items()]
     lines += [f"source: {flow(source)}", "silver:"]
     if table.keys:

@@ -10,7 +10,10 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact
 from dq_pipelines.config.counting import counted
+from dq_pipelines.config.sql_text import identifier
+from dq_pipelines.monitoring.contracts.yaml_writer import flow
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
+from dq_pipelines.monitoring.profile.inferred_type import ENOUGH
 from dq_pipelines.monitoring.profile.null_markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
 from dq_pipelines.transforms.casting import is_exact, typed
@@ -21,6 +24,9 @@ from dq_pipelines.transforms.types import dtype_of, type_names
 #: Whole numbers are codes if they have at least so many digits and this share has the same length. Above the last share of
 #: distinct values they are a key.
 _LEAST_DIGITS, _AS_LONG, _KEY = 5, 0.99, 0.9
+
+#: A number with a decimal comma, with points between thousands or without.
+_COMMA = r"^\s*[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+),[0-9]+\s*$"
 
 #: Prefix of hidden columns that mark rows whose value does not fit the column's type.
 MISREAD = "_misread_"
@@ -68,7 +74,7 @@ def _type_of(column: ColumnProfile) -> SuggestedType | None:
     if not column.seen:
         return SuggestedType("string", None, "no value was seen")
     if reading.kind == "text":
-        return SuggestedType("string", None, "")
+        return SuggestedType("string", None, _decimal_comma(column))
     if (digits := _code_of_digits(column)) is not None:
         return SuggestedType("string", None, f"always {digits} digits: a code, unless it is counted")
     why, values = "", column.seen - reading.marked
@@ -78,6 +84,23 @@ def _type_of(column: ColumnProfile) -> SuggestedType | None:
     if reading.or_format is not None:
         why += f"{'; ' if why else ''}{reading.or_format} fits as well: check whether day or month comes first"
     return SuggestedType(reading.type, reading.format, why)
+
+
+def _decimal_comma(column: ColumnProfile) -> str:
+    """How to read texts such as `1.234,56` as numbers; "" for a column of other texts."""
+    value, count = pl.col("value"), pl.col("count").sum()
+    numbers = column.values.filter(value.str.contains(_COMMA))
+    if not (rows := int(numbers.select(count).item() or 0)) or rows < ENOUGH * (
+        column.seen - column.inferred_type.marked
+    ):
+        return ""
+    fraction = int(numbers.select(value.str.extract(r",([0-9]+)\s*$").str.len_chars().max()).item() or 2)
+    name = identifier(column.name)
+    derived = flow({"derive": {column.name: f"replace(replace({name}, '.', ''), ',', '.')"}})
+    return (
+        f"numbers with a decimal comma; under silver, `transform: [{derived}, "
+        f"{flow({'cast': {column.name: f'decimal(18,{fraction})'}})}]` makes them numbers"
+    )
 
 
 def _code_of_digits(column: ColumnProfile) -> int | None:
