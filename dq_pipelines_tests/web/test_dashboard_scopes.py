@@ -102,7 +102,7 @@ def test_the_overview_is_of_the_tables_that_are_seen(
         count = len(SEEN[who])
         said = Page.of(found).text
         assert f"{count} of {count} tables need attention" in said
-        assert f"Rows in {sum(TABLES[name] for name in SEEN[who])} " in said.replace(", all days", "").replace(
+        assert f"Rows judged {sum(TABLES[name] for name in SEEN[who])} " in said.replace(", all days", "").replace(
             ", all", ""
         )
         assert f"Open in quarantine {count} " in said
@@ -125,7 +125,7 @@ def test_a_hidden_table_looks_like_a_missing_one(client: TestClient, keys: dict[
 
     def said(name: str) -> str:
         answer = client.get(f"/dashboard/tables/silver/{name}", headers=keys["tom"])
-        return Page.of(answer.text).text.partition("Not found ")[2].partition(" Back to the overview")[0]
+        return Page.of(answer.text).text.rpartition("Not found ")[2].partition(" Back to the overview")[0]
 
     assert said("flights") == "There is no table silver/flights that you may view (nearest: silver/sales)."
     assert said("flights").replace("flights", "flighty") == said("flighty")

@@ -132,7 +132,7 @@ def test_the_head_counts_all_tables_whatever_is_listed(client: TestClient, asked
     text = Page.of(page(client, **asked)).text
     assert "26 of 127 tables need attention 13 failing , 13 warning , 3 never run , 101 healthy ." in text
     assert "Rules not met 26 of 254" in text
-    assert f"Rows in, 30 days {sum(100 + number for number in RUN):,}" in text
+    assert f"Rows judged, 30 days {sum(100 + number for number in RUN):,}" in text
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def recent(client: TestClient, **headers: str) -> str:
 
 def test_what_began_to_fail_and_what_passed_again(client: TestClient) -> None:
     said = recent(client)
-    assert "4 batches published with 400 rows, 28 of them refused; 1 table judged for the first time." in said
+    assert "4 batches published; 400 rows judged, 28 of them refused; 1 table judged for the first time." in said
     began, _, recovered = said.partition("Passed again 1")
     assert "Began to fail 1" in began
     assert "silver/worse" in began
@@ -82,7 +82,7 @@ def test_a_reader_of_one_domain_learns_of_no_other(client: TestClient, shop: Wor
     users = Users(shop.state.url)
     users.add("amy", PASSWORD, [Grant(Role.VIEWER, "domain:air")])
     said = recent(client, **{"x-api-key": Keys(users).add("amy")})
-    assert "1 batch published with 100 rows, 7 of them refused; 1 table judged for the first time." in said
+    assert "1 batch published; 100 rows judged, 7 of them refused; 1 table judged for the first time." in said
     assert "silver/" not in said
 
 

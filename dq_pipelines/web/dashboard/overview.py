@@ -53,7 +53,7 @@ class Overview(PageContext):
     #: of the listed tables
     quarantines: Sequence[QuarantineSummary]
     charts: Sequence[Chart]
-    #: incoming and refused rows of all tables within the time range
+    #: judged and refused rows of all tables within the time range; each row counts once
     rows_in: int
     refused: int
     notes: Sequence[str] = ()
@@ -152,15 +152,16 @@ def overview(visit: RequestContext, listing: Listing | None = None) -> Overview:
         last_runs(visit.history, visit.tables, RUNS) if listing is None else (),  # a server has a page of runs
         [one for one in quarantines if one.statuses],
         [chart for chart in drawn if chart.points],
-        *_rows_in(visit, standings),
+        *_rows_within(visit, visit.span.name, standings),
         (*visit.known.notes, *_notes(counts)),
         visit.removed(),
         None if listing is None else _recent(visit, every),
     )  # fmt: skip
 
 
-def _rows_in(visit: RequestContext, tables: Collection[str]) -> tuple[int, int]:
-    found = visit.site.rows_in(visit.span.name, visit.at)
+def _rows_within(visit: RequestContext, span: str, tables: Collection[str]) -> tuple[int, int]:
+    """Judged rows of these tables and the refused ones of them, within a time range; each row counts once."""
+    found = visit.site.rows_in(span, visit.at)
     some = [found[key] for key in tables if key in found]
     return sum(rows for rows, _ in some), sum(refused for _, refused in some)
 
@@ -169,12 +170,16 @@ def _recent(visit: RequestContext, tables: Sequence[TableSummary]) -> RecentChan
     """What changed, without rules whose status is another one now: replays and dismissed rows settle a failure."""
     changes = visit.site.recent(visit.at)
     found = RecentChanges.of(changes[key] for one in tables if (key := one.standing.table) in changes)
+    # Rows as the tile above counts them: each once, whatever the number of its verdicts.
+    rows_in, refused = _rows_within(visit, "1", [one.standing.table for one in tables])
     touched = {one.table for one in (*found.began, *found.recovered)}
     failing = {
         (one.table, one.rule.one.check) for line in tables if line.standing.table in touched for one in line.failing
     }
     return replace(
         found,
+        rows_in=rows_in,
+        refused=refused,
         began=[one for one in found.began if (one.table, one.check) in failing],
         recovered=[one for one in found.recovered if (one.table, one.check) not in failing],
     )
