@@ -74,7 +74,7 @@ def report(
     if lost:
         print(lost, file=sys.stderr if as_json or html is not None else sys.stdout)
     elif html is None and not as_json:
-        report_rendering.print_report(shown, never_run, gone, standalone)
+        report_rendering.print_report(shown, never_run, gone, standalone, _titles(project, shown))
     if strict and (lost or any(each.is_alarming for each in shown)):
         raise typer.Exit(1)
 
@@ -90,6 +90,13 @@ def _project() -> Project | None:
         more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
         print(f"tables without a verdict are not listed: {error.problems[0]}{more}", file=sys.stderr)
         return None
+
+
+def _titles(project: Project | None, shown: Sequence[TableStatus]) -> dict[str, dict[str, str]]:
+    """The titles of the checks of each table."""
+    from dq_pipelines.project.check_titles import check_titles
+
+    return {each.table: check_titles(project.by_key(each.table) if project is not None else None) for each in shown}
 
 
 def _standalone_results(

@@ -24,6 +24,7 @@ from dq_pipelines.history.queries.wording import (
     word,
 )
 from dq_pipelines.history.store.records import ResultRecord
+from dq_pipelines.project.check_titles import check_title
 from dq_pipelines.rules.core.clock import now
 
 #: Width in columns if the output has no width of its own: a pipe, a log of CI.
@@ -48,10 +49,12 @@ def print_report(
     unjudged: Sequence[str],
     gone: Sequence[TableStatus] = (),
     standalone: Mapping[str, Sequence[ResultRecord]] | None = None,
+    titles: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Print the report on standard output, with colours if that is a terminal.
 
-    `unjudged` are tables that have never run, `gone` tables that are no longer in YAML. `standalone` has the results by
+    `unjudged` are tables that have never run, `gone` tables that are no longer in YAML. `standalone` has the results of
+    checks beside the verdicts, and `titles` the titles of checks by name, each by table.
     """
     from rich.console import Console
     from rich.text import Text
@@ -76,9 +79,10 @@ def print_report(
         shown = [rule for rule in table.rules if not rule.success or rule.is_tolerated or rule.settled]
         if shown:
             console.print(
-                Text(f"\n{table.table}", "bold"), Text(f"{len(table.failed)} of {len(table.rules)} rules failed", "dim")
+                Text(f"\n{table.table}", "bold"),
+                Text(f"{len(table.failed)} of {len(table.rules)} rules not met", "dim"),
             )
-            console.print(_rules(shown, narrow=narrow))
+            console.print(_rules(shown, (titles or {}).get(table.table, {}), narrow=narrow))
     if unjudged:
         console.print(f"\nNever run: {', '.join(unjudged)}", soft_wrap=True)
     if gone:
@@ -127,17 +131,21 @@ def _overview(tables: Sequence[TableStatus], at: datetime, *, narrow: bool) -> A
     return grid
 
 
-def _rules(rules: Sequence[RuleState], *, narrow: bool) -> Any:
+def _rules(rules: Sequence[RuleState], titles: Mapping[str, str], *, narrow: bool) -> Any:
+    """A line per rule: what it demands in words, its type and columns, and what was found."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, show_header=False, padding=(0, 1, 0, 1))
-    for no_wrap in (True, True, *(() if narrow else (False, False)), False):
+    for no_wrap in (True, True, *(() if narrow else (False,)), False):
         grid.add_column(no_wrap=no_wrap, overflow="fold")
     for rule in rules:
         result = rule.one
-        cells = [Text(result.rule), Text(result.column or ""), Text(rule_findings(rule))]
-        if narrow:
-            cells = [Text("\n").join([Text(" ").join(cells[:2]), Text(rule_findings(rule), "dim")])]
+        named = " of ".join(filter(None, (result.rule, result.column)))
+        about = [Text(named)]
+        if result.rule != result.check:  # what every table has is known by its name
+            about = [Text(check_title(titles, result.check, result.rule, result.column)), Text(named, "dim")]
+        found = Text(rule_findings(rule))
+        cells = [Text("\n").join([*about, found])] if narrow else [Text("\n").join(about), found]
         grid.add_row(Text(rule.status, _COLOURS[rule.status]), Text(result.severity), *cells)
     return grid

@@ -84,7 +84,7 @@ def test_a_volume_drop_is_an_anomaly_and_the_next_usual_day_ends_it(orders: Work
         tick(orders)
         tick(orders)
     assert web.titles == ["demo: silver/orders: anomaly", "demo: silver/orders: recovered"]
-    assert "anomaly_row_count (warning): observed 40, expected 199 " in web.got[0]["message"]
+    assert "(warning, anomaly_row_count): observed 40, expected 199 " in web.got[0]["message"]
 
 
 def test_a_schedule_that_passed_without_the_table(orders: Workshop, web: Hook) -> None:

@@ -24,7 +24,9 @@ def test_a_blocked_batch_is_told_once_and_so_is_its_mending(orders: Workshop, we
     assert told["title"] == "demo: silver/orders: 2 checks failed, run failed"
     assert told["type"] == "failure"
     lines = told["message"].splitlines()
-    assert any(line.startswith("amount__between (critical): 1 of 2 rows fail") for line in lines), lines
+    assert any(
+        line.startswith("amount is between 0 and 100 (critical, amount__between): 1 of 2 rows fail") for line in lines
+    ), lines
     assert any(line.startswith("run failed: silver/orders: nothing was published, batch") for line in lines)
     assert f"Run: http://dagster.test/runs/{ran.run_id}" in lines
     assert "Checks: http://dagster.test/assets/silver/orders?view=checks" in lines

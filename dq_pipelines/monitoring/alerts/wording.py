@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -42,6 +42,8 @@ class MessageFormatter:
     project: str
     #: address of Dagster's UI, for links; without it runs are named by id
     dagster_url: str | None = None
+    #: what a check of a table demands, in words; "" for an unknown one
+    title_of: Callable[[str, str], str] = lambda table, check: ""  # noqa: ARG005 - a project without titles
 
     def format(self, message: Message) -> FormattedMessage:
         """Returns title and text of a message."""
@@ -56,10 +58,29 @@ class MessageFormatter:
         lines: list[str] = []
         abouts = _abouts(message.items)
         for about, items in groupby(sorted(message.items, key=lambda item: item.alert.about), lambda i: i.alert.about):
-            of_about = [_line(list(same)) for _, same in groupby(sorted(items, key=_kind), key=_kind)]
+            of_about = [self._line(list(same)) for _, same in groupby(sorted(items, key=_kind), key=_kind)]
             lines += [f"{about}: {line}" if len(abouts) > 1 else line for line in of_about]
         more = len(lines) - _LINES
         return lines if more <= 0 else [*lines[:_LINES], f"and {more:,} more: dq alert list"]
+
+    def _line(self, items: Sequence[Item]) -> str:
+        """Formats the same event of one table, in one partition or in several."""
+        alert, news = items[0].alert, items[0].news
+        what = self._what(alert)
+        parts = [item.alert.partition for item in items if item.alert.partition is not None]
+        if parts:
+            what = f"{what} [{listed(parts, _PARTITIONS)}]"
+        if news == "recovered":
+            return f"{what}: recovered after {_length(alert)}"
+        since = f" (since {alert.opened_at:%Y-%m-%d %H:%M} UTC)" if news == "again" else ""
+        passed = f" (recovered after {_length(alert)})" if news == "passed" else ""
+        return f"{what}: {alert.said}{since}{passed}"
+
+    def _what(self, alert: Alert) -> str:
+        if not alert.name:
+            return alert.event.replace("_", " ")
+        title = self.title_of(alert.about, alert.name)
+        return f"{title} ({alert.severity}, {alert.name})" if title else f"{alert.name} ({alert.severity})"
 
     def _links(self, message: Message) -> list[str]:
         runs = list(dict.fromkeys(item.run_id for item in message.items if item.run_id))
@@ -97,20 +118,6 @@ def _abouts(items: Iterable[Item]) -> list[str]:
 
 def _kind(item: Item) -> tuple[str, str, str]:
     return item.alert.event, item.alert.name, item.news
-
-
-def _line(items: Sequence[Item]) -> str:
-    """Formats the same event of one table, in one partition or in several."""
-    alert, news = items[0].alert, items[0].news
-    what = f"{alert.name} ({alert.severity})" if alert.name else alert.event.replace("_", " ")
-    parts = [item.alert.partition for item in items if item.alert.partition is not None]
-    if parts:
-        what = f"{what} [{listed(parts, _PARTITIONS)}]"
-    if news == "recovered":
-        return f"{what}: recovered after {_length(alert)}"
-    since = f" (since {alert.opened_at:%Y-%m-%d %H:%M} UTC)" if news == "again" else ""
-    passed = f" (recovered after {_length(alert)})" if news == "passed" else ""
-    return f"{what}: {alert.said}{since}{passed}"
 
 
 def _length(alert: Alert) -> str:

@@ -36,6 +36,7 @@ from dq_pipelines.pipeline.current_status import table_status_now
 from dq_pipelines.pipeline.runtime.dead_attempts import KILLED, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
+from dq_pipelines.project.check_titles import check_titles
 
 #: How long closed alerts are remembered.
 _MEMORY = timedelta(days=30)
@@ -124,6 +125,10 @@ class AlertsTick:
     def book(self) -> AlertBook:
         return AlertBook(self.stores.history)
 
+    def _title_of(self, key: str, check: str) -> str:
+        table = self.project.by_key(key)
+        return check_titles(table).get(check, "") if table is not None else ""
+
     def notify(self) -> tuple[int, list[str]]:
         """Sends the due messages to every channel. Returns the number of sent messages, and the errors.
 
@@ -132,7 +137,7 @@ class AlertsTick:
         budget, sent = Budget(), 0
         problems: list[str] = []
         dagster_url = Settings.from_environment().dagster_url or self.project.settings.dagster_url
-        formatter = MessageFormatter(self.project.settings.name, dagster_url)
+        formatter = MessageFormatter(self.project.settings.name, dagster_url, self._title_of)
         handled = Handlings(self.stores.history).by_number()
         for name, url in self.settings.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)

@@ -62,7 +62,7 @@ def test_the_page_says_the_same_and_needs_nothing_else(dq: Dq, history: History,
     assert (ran.returncode, ran.stdout) == (0, "")
     assert ran.stderr.splitlines()[-1] == "wrote out/r.html"
     page = (tmp_path / "out" / "r.html").read_text(encoding="utf-8")
-    for said in ("silver/sales", "2 of 100 rows (2.00 %)", "observed 12.5", "within mostly", "2 of 4 rules failed"):
+    for said in ("silver/sales", "2 of 100 rows (2.00 %)", "observed 12.5", "within mostly", "2 of 4 rules not met"):
         assert said in page
     assert "&lt;b&gt;&amp;" in page
     assert "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:" in page

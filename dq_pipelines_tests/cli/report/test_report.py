@@ -99,11 +99,13 @@ def test_a_line_for_each_table_and_for_each_rule_that_found_something(dq: Dq, hi
         "1",
         "published",
     ] in said
-    assert said[said.index(["silver/sales", "2", "of", "4", "rules", "failed"]) :] == [
-        ["silver/sales", "2", "of", "4", "rules", "failed"],
-        ["warning", "critical", NULLS.rule, "customer", "2", "of", "100", "rows", "(2.00", "%)"],
-        ["warning", "warning", MEAN.rule, "amount", "observed", "12.5"],
-        ["passed", "warning", TOLERATED.rule, "shop", "5", "of", "50", "rows", "(10.00", "%),", "within", "mostly"],
+    assert said[said.index(["silver/sales", "2", "of", "4", "rules", "not", "met"]) + 1 :] == [
+        ["warning", "critical", "customer:", "not", "null", "2", "of", "100", "rows", "(2.00", "%)"],
+        [NULLS.rule, "of", "customer"],
+        ["warning", "warning", "amount:", "mean", "between", "observed", "12.5"],
+        [MEAN.rule, "of", "amount"],
+        ["passed", "warning", "shop:", "exist", "in", "5", "of", "50", "rows", "(10.00", "%),", "within", "mostly"],
+        [TOLERATED.rule, "of", "shop"],
     ]
 
 
@@ -179,9 +181,26 @@ def test_a_table_is_all_of_its_partitions(dq: Dq) -> None:
     assert said[1][4:] == [
         "10", "min", "ago", "100.00", "2/2", "300", "291", "6", "3", "published", "(3", "partitions,", "run_1", "to", "run_3)",
     ]  # fmt: skip
-    assert said[-2:] == [
-        ["warning", "critical", NULLS.rule, "value", "3", "of", "200", "rows", "(1.50", "%)", "in", "run_2,", "run_3"],
-        ["warning", "warning", MEAN.rule, "value", "run_2:", "observed", "22"],
+    assert said[-4:] == [
+        [
+            "warning",
+            "critical",
+            "value:",
+            "not",
+            "null",
+            "3",
+            "of",
+            "200",
+            "rows",
+            "(1.50",
+            "%)",
+            "in",
+            "run_2,",
+            "run_3",
+        ],
+        [NULLS.rule, "of", "value"],
+        ["warning", "warning", "value:", "mean", "between", "run_2:", "observed", "22"],
+        [MEAN.rule, "of", "value"],
     ]
 
 
