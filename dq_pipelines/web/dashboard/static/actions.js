@@ -73,6 +73,23 @@
     return said;
   }
 
+  /* A button that copies what is shown only now, such as a new key. */
+  function offerCopy(button, text) {
+    const copy = document.createElement("button"), target = status(button);
+    copy.type = "button";
+    copy.textContent = "Copy";
+    copy.addEventListener("click", () => navigator.clipboard.writeText(text).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Select it, and copy by hand"; }));
+    if (target && navigator.clipboard) target.append(" ", copy);
+  }
+
+  /* A refusal in the words of the form: `body.grants` is the field with the label Roles. */
+  function inWords(button, text) {
+    return text.replace(/\bbody\.(\w+)(\.\d+)?/g, (_, name) => {
+      const field = button.form && button.form.elements[name], label = field && field.labels && field.labels[0];
+      return label ? label.firstChild.textContent.trim() : name;
+    });
+  }
+
   const reload = () => document.dispatchEvent(new Event("dq:reload"));
 
   async function act(button) {
@@ -100,10 +117,11 @@
       const counted = button.dataset.counts && said.rows + (said.rows === 1 ? " row is " : " rows are ") + button.dataset.counts + ".";
       if (button.dataset.ifMatch && said.etag) button.dataset.ifMatch = said.etag.replaceAll('"', "");
       say(button, (counted || button.dataset.done || "Done.") + (told ? " " + told : ""));
+      if (told && button.dataset.copies !== undefined) offerCopy(button, told);
       button.disabled = false;
       if (button.dataset.stays === undefined) reload();
     } catch (error) {
-      say(button, error.message, true);
+      say(button, inWords(button, error.message), true);
       button.disabled = false;
     }
   }
