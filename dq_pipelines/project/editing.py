@@ -136,6 +136,13 @@ class Editing:
             fresh.unlink()
         sync(file.path.parent)
 
+    def take_back(self, file: TableFile, content: bytes) -> None:
+        """Remove what `create` has just written, unless somebody has changed it since."""
+        if file.path.is_file() and file.content == content:
+            file.path.unlink()
+            authorship_path(file.path).unlink(missing_ok=True)
+            sync(file.path.parent)
+
     def change(self, file: TableFile, content: bytes, seen: str, author: Author) -> None:
         """Replace the content whose digest is `seen`; raises VersionConflict, ConfigError."""
         self._keep(file, seen)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from typing import BinaryIO
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.magic import SAMPLE, kind_of
@@ -14,13 +15,12 @@ _JSON = b'{["-0123456789tfn'
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
-def must_be_what_its_name_says(path: Path, name: str) -> None:
-    """Raise SourceError, in one sentence, for an empty file and for one of another kind."""
+def must_be_what_its_name_says(stream: BinaryIO, name: str) -> None:
+    """Raise SourceError, in one sentence, for an empty file and for one of another kind; `stream` is the open file."""
     wanted, ending = kind_of_name(name).described, ending_of(name)
-    with path.open("rb") as stream:
-        start = stream.read(SAMPLE)
-        stream.seek(max(0, path.stat().st_size - len(_PARQUET)))
-        end = stream.read()
+    start = stream.read(SAMPLE)
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - len(_PARQUET)))
+    end = stream.read()
     if not start:
         raise SourceError(f"{name}: wanted {wanted}, got an empty file")
     got = kind_of(start)

@@ -1,68 +1,42 @@
 """Uploaded files until they are saved, in a hidden folder of the landing folder that no source reads.
 
 `.dq-uploads/<id>/` has the file and a record of who sent it. A file that still arrives is in `.dq-uploads/<id>.part/`.
-Whoever delivers data may write into the landing folder as well: links there are not followed, and a record names no other file.
+Whoever delivers data may write into the landing folder as well: a folder stays open while it is used, and no link is followed.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from dq_pipelines.config.disk_sync import sync
 from dq_pipelines.config.stores import is_remote
-from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError
+from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError, SourceError
 from dq_pipelines.uploads.content import must_be_what_its_name_says
-from dq_pipelines.uploads.file_names import FileKind, ending_of, kind_of_name
+from dq_pipelines.uploads.file_names import kind_of_name
+from dq_pipelines.uploads.landing import PART, PreparedFile, prepared, writing
+from dq_pipelines.uploads.open_folder import IsLink, OpenFolder
 from dq_pipelines.uploads.settings import UploadLimits
+from dq_pipelines.uploads.upload import Upload, recorded
 
 FOLDER = ".dq-uploads"
-_RECORD, _PART = "upload.json", ".part"
 _ID = re.compile(r"[0-9a-f]{32}")
 #: The folder of an upload, whole or arriving.
-_PLACE = re.compile(rf"{_ID.pattern}({re.escape(_PART)})?")
+_PLACE = re.compile(rf"{_ID.pattern}({re.escape(PART)})?")
 #: Uploads of this process begin one after the other, so that each counts those before it.
 _beginning = threading.Lock()
 
 
-class FileExists(DqError):
-    """The landing folder has a file of this name."""
-
-
 class TooMany(DqError):
-    """The user has too many files waiting."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A whole file that waits to be saved."""
-
-    id: str
-    #: its name, checked
-    name: str
-    domain: str
-    #: the folder below the landing folder in which it may land
-    folder: str
-    by: str
-    at: datetime
-    #: bytes
-    size: int
-    path: Path
-
-    @property
-    def kind(self) -> FileKind:
-        return kind_of_name(self.name)
+    """Too many files wait, or they are too large together."""
 
 
 @dataclass(frozen=True)
@@ -89,44 +63,90 @@ class Staging:
     def begin(self, name: str, domain: str, folder: str, by: str) -> Arriving:
         """A new file that is about to arrive. Raises ConfigError for its name, TooMany, PublishError."""
         kind_of_name(name)
-        if self.root.is_symlink():
-            raise _wrong(
-                f"{FOLDER}: wanted a folder of the server's own, got a link: remove it from the landing folder"
-            )
         self.expire()
-        id_ = secrets.token_hex(16)
-        place = self.root / f"{id_}{_PART}"
-        upload = Upload(id_, name, domain, folder, by, datetime.now(UTC), 0, place / _file_of(name))
-        with _beginning, _writing(name):
-            if sum(one.by == by for one in map(self._read, self._folders()) if one) >= self.limits.files:
-                raise TooMany(
-                    f"wanted at most {self.limits.files} files of one user that wait, got one more: save or remove one"
-                )
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.mkdir(mode=0o700)
-            _record(upload)
-        return Arriving(self, upload)
+        upload = Upload(secrets.token_hex(16), name, domain, folder, by, datetime.now(UTC), 0)
+        arriving = Arriving(self, upload)
+        with _beginning, writing(name):
+            self.landing.mkdir(parents=True, exist_ok=True)
+            with self.opened(make=True) as root:
+                self._must_be_few(root, by)
+                self.must_have_room(root)
+                with root.folder(arriving.place, make=0o700) as own:
+                    upload.write_record(own)
+        return arriving
 
     def of(self, by: str) -> list[Upload]:
         """The uploads of this user, the newest first."""
-        found = (self._read(folder) for folder in self._folders() if _ID.fullmatch(folder.name))
+        with self.known() as root:
+            found = [_read(root, name) for name in _places(root) if _ID.fullmatch(name)] if root is not None else []
         return sorted((one for one in found if one and one.by == by), key=lambda one: one.at, reverse=True)
 
     def find(self, id_: str, by: str) -> Upload | None:
         """This user's upload; None if there is none, or it is somebody else's."""
-        found = self._read(self.root / id_) if _ID.fullmatch(id_) else None
+        with self.known() as root:
+            found = _read(root, id_) if root is not None and _ID.fullmatch(id_) else None
         return found if found is not None and found.by == by else None
 
+    @contextmanager
+    def reading(self, upload: Upload) -> Iterator[BinaryIO]:
+        """The file, open. Raises SourceError if it was removed meanwhile."""
+        with ExitStack() as stack:
+            try:
+                root = stack.enter_context(self.opened())
+                file = stack.enter_context(stack.enter_context(root.folder(upload.id)).reading(upload.file))
+            except OSError:
+                raise SourceError(f"{upload.name}: wanted the file that waits, but it was removed meanwhile") from None
+            yield file
+
     def remove(self, upload: Upload) -> None:
-        shutil.rmtree(self.root / upload.id, ignore_errors=True)
+        with self.known() as root:
+            if root is not None:
+                root.remove_tree(upload.id)
 
     def expire(self) -> int:
         """Remove what has waited too long, arriving files included. Returns how many files."""
         oldest = time.time() - self.limits.keep.total_seconds()
-        late = [folder for folder in self._folders() if _changed(folder) < oldest]
-        for folder in late:
-            shutil.rmtree(folder, ignore_errors=True)
+        with self.known() as root:
+            if root is None:
+                return 0
+            late = [name for name in _places(root) if _changed(root, name) < oldest]
+            for name in late:
+                root.remove_tree(name)
         return len(late)
+
+    # --- its folder -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def opened(self, *, make: bool = False) -> Iterator[OpenFolder]:
+        """The folder of uploads. Raises FileNotFoundError without one, ConfigError for another's folder or a link."""
+        with ExitStack() as stack:
+            landing = stack.enter_context(OpenFolder.at(self.landing))
+            try:
+                root = stack.enter_context(landing.folder(FOLDER, make=0o700 if make else None))
+                is_own = root.is_own
+            except IsLink:
+                is_own = False
+            if not is_own:
+                message = f"{FOLDER}: wanted a folder of the server's own, got a link or another's folder: remove it from the landing folder"
+                raise ConfigError([Problem("", 0, message)])
+            yield root
+
+    @contextmanager
+    def known(self) -> Iterator[OpenFolder | None]:
+        """The folder of uploads; None if there is none of ours."""
+        with ExitStack() as stack:
+            root = None
+            with suppress(OSError, ConfigError):
+                root = stack.enter_context(self.opened())
+            yield root
+
+    def must_have_room(self, root: OpenFolder) -> None:
+        """Raise TooMany if the files of all users take more than they may."""
+        if sum(_size(root, name) for name in _places(root)) > self.limits.total:
+            raise TooMany(
+                f"wanted at most {self.limits.total / 1e6:,.0f} MB of files that wait, of all users together "
+                f"(DQ_UPLOAD_TOTAL), got more: save or remove some, or send it later"
+            )
 
     # --- landing --------------------------------------------------------------------------------------
 
@@ -134,52 +154,36 @@ class Staging:
         """Where the file lands as an input of this table."""
         return self.landing / upload.folder / table / upload.name
 
-    def land(self, upload: Upload, table: str, *, replace: bool) -> Path:
-        """Move the file to its place, all or nothing. Raises FileExists unless `replace`, ConfigError, PublishError."""
-        target = self.target(upload, table)
-        with _writing(upload.name):
-            self._must_be_below(target.parent, upload)  # before a folder is made there
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._must_be_below(target.parent, upload)
-            beside = target.with_name(f".{upload.id}{_PART}")  # sources pass hidden names over
-            try:
-                _linked(upload.path, beside)
-                _moved(beside, target, replace=replace)
-            except FileExistsError:
-                where = f"{upload.folder}/{table}/{upload.name}"
-                raise FileExists(
-                    f"wanted a new file, got {where}, which exists: replace it, or send it by another name"
-                ) from None
-            finally:
-                beside.unlink(missing_ok=True)
-        return target
+    @contextmanager
+    def landing_of(self, upload: Upload, table: str) -> Iterator[PreparedFile]:
+        """The file next to its place as an input of this table, from where it lands. Raises ConfigError, PublishError."""
+        with ExitStack() as stack:
+            with writing(upload.name):
+                root = stack.enter_context(self.opened())
+                waiting = stack.enter_context(root.folder(upload.id))
+                folder = stack.enter_context(self._table_folder(upload.folder, table))
+                file = stack.enter_context(prepared(waiting, upload, folder, f"{upload.folder}/{table}"))
+            yield file
 
     # --- within ---------------------------------------------------------------------------------------
 
-    def _must_be_below(self, place: Path, upload: Upload) -> None:
-        if not place.resolve().is_relative_to(self.landing.resolve() / upload.folder):
-            where = f"{upload.folder}/{place.name}"
-            raise _wrong(f"{where}: wanted a folder below the landing folder, got a link to elsewhere")
+    @contextmanager
+    def _table_folder(self, folder: str, table: str) -> Iterator[OpenFolder]:
+        with ExitStack() as stack:
+            try:
+                inner = stack.enter_context(OpenFolder.at(self.landing))
+                for name in (folder, table):
+                    inner = stack.enter_context(inner.folder(name, make=0o755))
+            except IsLink:
+                message = f"{folder}/{table}: wanted a folder below the landing folder, got a link to elsewhere"
+                raise ConfigError([Problem("", 0, message)]) from None
+            yield inner
 
-    def _folders(self) -> Iterator[Path]:
-        if self.root.is_symlink():
-            return
-        try:
-            yield from [folder for folder in self.root.iterdir() if _PLACE.fullmatch(folder.name) and _is_own(folder)]
-        except FileNotFoundError:
-            return
-
-    def _read(self, folder: Path) -> Upload | None:
-        if self.root.is_symlink() or not _is_own(folder):
-            return None
-        try:
-            told: Any = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-            kind_of_name(told["name"])
-            path = folder / _file_of(told["name"])
-            found = Upload(**told | {"at": datetime.fromisoformat(told["at"]), "path": path})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError):
-            return None  # removed meanwhile, or no upload
-        return None if path.is_symlink() or told["path"] != path.name else found
+    def _must_be_few(self, root: OpenFolder, by: str) -> None:
+        if sum(one.by == by for one in (_read(root, name) for name in _places(root)) if one) >= self.limits.files:
+            raise TooMany(
+                f"wanted at most {self.limits.files} files of one user that wait, got one more: save or remove one"
+            )
 
 
 @dataclass
@@ -190,92 +194,70 @@ class Arriving:
     upload: Upload
     size: int = 0
 
+    @property
+    def place(self) -> str:
+        """The name of its folder until it is whole."""
+        return f"{self.upload.id}{PART}"
+
     def write(self, piece: bytes) -> None:
-        """Append a piece. Raises PublishError where the disk takes no more."""
+        """Append a piece. Raises PublishError where the disk takes no more, TooMany where all users' files are too large."""
         self.size += len(piece)
-        with _writing(self.upload.name), self.upload.path.open("ab") as stream:
-            stream.write(piece)
+        with writing(self.upload.name), self.staging.opened() as root:
+            with root.folder(self.place) as own, own.appending(self.upload.file) as stream:
+                stream.write(piece)
+            self.staging.must_have_room(root)
 
     def finish(self) -> Upload:
         """The whole upload. Raises SourceError for a file that is not what its name says, PublishError."""
-        place, name = self.upload.path.parent, self.upload.name
-        with _writing(name):
-            self.upload.path.touch()
-            must_be_what_its_name_says(self.upload.path, name)
-            _record(replace(self.upload, size=self.size))
-            sync(self.upload.path)
-            place.rename(self.staging.root / self.upload.id)
-        found = self.staging.find(self.upload.id, self.upload.by)
+        upload = replace(self.upload, size=self.size)
+        with writing(upload.name), self.staging.opened() as root:
+            with root.folder(self.place) as own:
+                with own.appending(upload.file) as whole:
+                    os.fsync(whole.fileno())
+                with own.reading(upload.file) as stream:
+                    must_be_what_its_name_says(stream, upload.name)
+                upload.write_record(own)
+            root.rename(self.place, upload.id)
+        found = self.staging.find(upload.id, upload.by)
         if found is None:
-            raise PublishError(f"{name}: wanted to keep it until it is saved, but it was removed meanwhile")
+            raise PublishError(f"{upload.name}: wanted to keep it until it is saved, but it was removed meanwhile")
         return found
 
     def abandon(self) -> None:
         """Remove what has arrived."""
-        shutil.rmtree(self.upload.path.parent, ignore_errors=True)
+        with self.staging.known() as root:
+            if root is not None:
+                root.remove_tree(self.place)
 
 
-def _file_of(name: str) -> str:
-    """The name under which a file of this name waits."""
-    return f"file{ending_of(name)}"
+def _places(root: OpenFolder) -> list[str]:
+    return [name for name in root.names() if _PLACE.fullmatch(name)]
 
 
-def _is_own(folder: Path) -> bool:
-    return folder.is_dir() and not folder.is_symlink()
+def _read(root: OpenFolder, name: str) -> Upload | None:
+    try:
+        with root.folder(name) as own:
+            found = recorded(own)
+    except OSError:
+        return None
+    return found if found is not None and name.removesuffix(PART) == found.id else None
 
 
-def _record(upload: Upload) -> None:
-    """Write who sent the file next to it."""
-    told = asdict(upload) | {"at": upload.at.isoformat(), "path": upload.path.name}
-    upload.path.with_name(_RECORD).write_text(json.dumps(told), encoding="utf-8")
-
-
-def _changed(folder: Path) -> float:
+def _changed(root: OpenFolder, name: str) -> float:
     """When something was last written into the folder, as seconds since 1970."""
     try:
-        return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+        with root.folder(name) as own:
+            return max(root.status(name).st_mtime, *(own.status(one).st_mtime for one in own.names()), 0.0)
+    except IsLink:
+        return time.time()  # no upload
     except OSError:
         return time.time()
 
 
-def _linked(path: Path, beside: Path) -> None:
-    """A second name of the file in its target's folder; a copy where that is another file system."""
+def _size(root: OpenFolder, name: str) -> int:
+    """The bytes of the files in a folder."""
     try:
-        os.link(path, beside)
-    except FileExistsError:
-        raise
+        with root.folder(name) as own:
+            return sum(own.status(one).st_size for one in own.names())
     except OSError:
-        shutil.copyfile(path, beside)
-    beside.chmod(0o644)
-
-
-def _moved(beside: Path, target: Path, *, replace: bool) -> None:
-    if replace:
-        beside.replace(target)
-    else:
-        _named_anew(beside, target)
-    sync(target.parent)
-
-
-def _named_anew(beside: Path, target: Path) -> None:
-    """Give the file its name, unless another has it."""
-    try:
-        os.link(beside, target)  # unlike a rename, it never replaces a file
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        beside.replace(target)
-
-
-@contextmanager
-def _writing(name: str) -> Iterator[None]:
-    """Turn errors of the disk into PublishError."""
-    try:
-        yield
-    except OSError as error:
-        raise PublishError(f"{name}: wanted room for it in the landing folder, got: {error.strerror}") from error
-
-
-def _wrong(message: str) -> ConfigError:
-    return ConfigError([Problem("", 0, message)])
+        return 0  # removed meanwhile

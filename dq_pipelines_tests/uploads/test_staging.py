@@ -8,6 +8,8 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ import pytest
 
 from dq_pipelines.errors import ConfigError, PublishError, SourceError
 from dq_pipelines.sources import source_from
+from dq_pipelines.uploads.landing import FileExists
+from dq_pipelines.uploads.open_folder import OpenFolder
 from dq_pipelines.uploads.settings import UploadLimits
-from dq_pipelines.uploads.staging import FOLDER, FileExists, Staging, TooMany, Upload
+from dq_pipelines.uploads.staging import FOLDER, Staging, TooMany
+from dq_pipelines.uploads.upload import Upload
 from dq_pipelines.web.serving import expire_uploads
 
 CSV = b"id,name\n1,a\n2,b\n"
@@ -34,17 +39,28 @@ def sent(staging: Staging, content: bytes = CSV, name: str = "a.csv", by: str = 
     return arriving.finish()
 
 
+def land(staging: Staging, upload: Upload, *, replace: bool = False) -> Path:
+    with staging.landing_of(upload, "till") as file:
+        file.land(replace=replace)
+    return staging.target(upload, "till")
+
+
+def waiting(staging: Staging, upload: Upload) -> Path:
+    """Where the file waits."""
+    return staging.root / upload.id / upload.file
+
+
 def everything(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_file_waits_for_its_user_alone_and_lands(staging: Staging) -> None:
     upload = sent(staging)
-    assert (upload.size, upload.path.read_bytes()) == (len(CSV), CSV)
+    assert (upload.size, waiting(staging, upload).read_bytes()) == (len(CSV), CSV)
     assert staging.find(upload.id, "ann") == upload
     assert (staging.find(upload.id, "bob"), staging.of("bob")) == (None, [])
     assert staging.find("../../etc", "ann") is None
-    target = staging.land(upload, "till", replace=False)
+    target = land(staging, upload)
     assert target == staging.landing / "shop" / "till" / "a.csv"
     assert target.read_bytes() == CSV
     staging.remove(upload)
@@ -61,12 +77,12 @@ def test_no_source_reads_what_waits(staging: Staging) -> None:
 
 
 def test_a_file_that_is_there_is_replaced_only_if_that_is_wanted(staging: Staging) -> None:
-    staging.land(sent(staging), "till", replace=False)
+    land(staging, sent(staging))
     other = sent(staging, b"id\n9\n")
     with pytest.raises(FileExists, match=r"shop/till/a\.csv, which exists"):
-        staging.land(other, "till", replace=False)
+        land(staging, other)
     assert staging.target(other, "till").read_bytes() == CSV
-    assert staging.land(other, "till", replace=True).read_bytes() == b"id\n9\n"
+    assert land(staging, other, replace=True).read_bytes() == b"id\n9\n"
     assert not [name for name in everything(staging.landing / "shop") if "part" in name]
 
 
@@ -74,14 +90,14 @@ def test_of_two_at_once_one_lands_and_the_other_hears_of_it(staging: Staging) ->
     uploads = [sent(staging, b"id\n1\n"), sent(staging, b"id\n2\n")]
     start, outcomes = threading.Barrier(2), list[object]()
 
-    def land(upload: Upload) -> None:
+    def race(upload: Upload) -> None:
         start.wait()
         try:
-            outcomes.append(staging.land(upload, "till", replace=False).read_bytes())
+            outcomes.append(land(staging, upload).read_bytes())
         except FileExists as error:
             outcomes.append(error)
 
-    threads = [threading.Thread(target=land, args=(upload,)) for upload in uploads]
+    threads = [threading.Thread(target=race, args=(upload,)) for upload in uploads]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -102,7 +118,7 @@ def test_a_link_to_elsewhere_is_no_landing_folder(staging: Staging, tmp_path: Pa
     upload = sent(staging)
     (staging.landing / "shop").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="got a link to elsewhere"):
-        staging.land(upload, "till", replace=False)
+        land(staging, upload)
     assert everything(tmp_path / "elsewhere") == set()
 
 
@@ -111,7 +127,7 @@ def test_a_link_to_elsewhere_gets_no_folder_either(staging: Staging, tmp_path: P
     upload = sent(staging)
     (staging.landing / "shop").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="got a link to elsewhere"):
-        staging.land(upload, "till", replace=False)
+        land(staging, upload)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
@@ -119,12 +135,13 @@ def test_a_link_to_elsewhere_gets_no_folder_either(staging: Staging, tmp_path: P
 def test_what_a_deliverer_put_there_is_no_upload(staging: Staging, tmp_path: Path, told: dict[str, str]) -> None:
     """Whoever delivers data may write into the landing folder: a record there may name any file, and a file may be a link."""
     upload = sent(staging)
-    record = upload.path.with_name("upload.json")
+    path = waiting(staging, upload)
+    record = path.with_name("upload.json")
     record.write_text(json.dumps(json.loads(record.read_text()) | told))
     if not told:
         (tmp_path / "secret.csv").write_bytes(CSV)
-        upload.path.unlink()
-        upload.path.symlink_to(tmp_path / "secret.csv")
+        path.unlink()
+        path.symlink_to(tmp_path / "secret.csv")
     assert (staging.find(upload.id, "ann"), staging.of("ann")) == (None, [])
 
 
@@ -173,29 +190,29 @@ def test_a_full_disk_is_said_and_leaves_nothing(staging: Staging, monkeypatch: p
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(os, "open", full)
     with pytest.raises(PublishError, match=r"a\.csv: wanted room .* No space left"):
         arriving.write(CSV)
     monkeypatch.undo()
     arriving.abandon()
     upload = sent(staging)
     monkeypatch.setattr(os, "link", full)
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
     with pytest.raises(PublishError, match="No space left"):
-        staging.land(upload, "till", replace=False)
+        land(staging, upload)
     monkeypatch.undo()
     assert everything(staging.landing / "shop") == set()
     assert staging.find(upload.id, "ann") is not None, "it still waits"
 
 
 def test_without_links_a_file_lands_as_well(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: Any) -> None:
+    def refused(*_: Any, **__: Any) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refused)
-    assert staging.land(sent(staging), "till", replace=False).read_bytes() == CSV
+    assert land(staging, sent(staging)).read_bytes() == CSV
     with pytest.raises(FileExists):
-        staging.land(sent(staging), "till", replace=False)
+        land(staging, sent(staging))
     assert everything(staging.landing / "shop") == {"till/a.csv"}
 
 
@@ -212,13 +229,9 @@ def test_many_files_of_one_user_are_too_many_and_arriving_ones_count(staging: St
 def test_what_waits_too_long_is_removed(staging: Staging) -> None:
     old, arriving, young = sent(staging), staging.begin("b.csv", "shop", "shop", "ann"), sent(staging, by="bob")
     late = time.time() - 2 * 86400
-    for path in (
-        *old.path.parent.iterdir(),
-        old.path.parent,
-        *arriving.upload.path.parent.iterdir(),
-        arriving.upload.path.parent,
-    ):
-        os.utime(path, (late, late))
+    for folder in (staging.root / old.id, staging.root / arriving.place):
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (late, late))
     assert staging.expire() == 2
     assert [folder.name for folder in (staging.landing / FOLDER).iterdir()] == [young.id]
 
@@ -227,7 +240,8 @@ def test_a_server_removes_them_by_itself(staging: Staging, monkeypatch: pytest.M
     monkeypatch.setenv("DQ_LANDING", str(staging.landing))
     old, young = sent(staging), sent(staging)
     late = time.time() - 2 * 86400
-    for path in (*old.path.parent.iterdir(), old.path.parent):
+    folder = staging.root / old.id
+    for path in (*folder.iterdir(), folder):
         os.utime(path, (late, late))
     closing = threading.Event()
     closing.set()
@@ -265,10 +279,127 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
     assert everything(staging.landing) == set()
 
 
+class Swap:
+    """An attacker who puts a link in the place of a folder just after it was opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, elsewhere: Path) -> None:
+        self.folder, self.elsewhere, self.done = folder, elsewhere, False
+        mine, opened = self, OpenFolder.folder
+
+        @contextmanager
+        def then_swapped(self: OpenFolder, name: str, *, make: int | None = None) -> Iterator[OpenFolder]:
+            with opened(self, name, make=make) as inner:
+                if name == folder.name and not mine.done:
+                    mine.done = True
+                    folder.rename(folder.with_name("moved"))
+                    folder.symlink_to(elsewhere)
+                yield inner
+
+        monkeypatch.setattr(OpenFolder, "folder", then_swapped)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder of the server's that others may not reach: with a file whose name looks like an upload's."""
+    made = tmp_path / "elsewhere"
+    made.mkdir()
+    return made
+
+
+def test_a_folder_that_is_swapped_while_a_file_lands_keeps_it(
+    staging: Staging, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent(staging)
+    (staging.landing / "shop" / "till").mkdir(parents=True)
+    for name in ("shop", "till"):
+        folder = staging.landing / "shop" if name == "shop" else staging.landing / "shop" / "till"
+        with monkeypatch.context() as during:
+            swap = Swap(during, folder, elsewhere)
+            land(staging, upload, replace=True)
+        assert swap.done
+        assert everything(elsewhere) == set(), f"nothing lands through the link at {name}"
+        folder.unlink()
+        folder.with_name("moved").rename(folder)
+    assert "shop/till/a.csv" in everything(staging.landing)
+
+
+def test_nothing_is_removed_through_a_folder_that_is_swapped_while_it_expires(
+    staging: Staging, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = sent(staging)
+    for folder in (staging.root / old.id, elsewhere / old.id):
+        folder.mkdir(exist_ok=True)
+        (folder / "rows.parquet").touch()
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (0, 0))
+    swap = Swap(monkeypatch, staging.root, elsewhere)
+    assert (staging.expire(), swap.done) == (1, True)
+    assert everything(elsewhere) == {f"{old.id}/rows.parquet"}
+    assert not (staging.landing / "moved" / old.id).exists()
+
+
+def test_what_is_looked_at_is_the_file_that_was_sent_whatever_stands_at_its_path(
+    staging: Staging, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent(staging)
+    (elsewhere / upload.id).mkdir()
+    (elsewhere / upload.id / upload.file).write_bytes(b"secret")
+    swap = Swap(monkeypatch, staging.root, elsewhere)
+    with staging.reading(upload) as stream:
+        assert (stream.read(), swap.done) == (CSV, True)
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="got a link"), staging.reading(upload):
+        pass
+
+
+def test_a_file_that_is_a_link_by_now_is_neither_read_nor_landed(staging: Staging, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_bytes(b"secret")
+    upload = sent(staging)
+    waiting(staging, upload).unlink()
+    waiting(staging, upload).symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(SourceError), staging.reading(upload):
+        pass
+    with pytest.raises(PublishError):
+        land(staging, upload)
+    assert everything(staging.landing / "shop") == set()
+
+
+def test_another_users_folder_takes_no_upload(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent(staging)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(ConfigError, match="a folder of the server's own"):
+        staging.begin("a.csv", "shop", "shop", "ann")
+    assert (staging.of("ann"), staging.expire()) == ([], 0)
+
+
+def test_the_files_of_all_users_have_a_limit_together(tmp_path: Path) -> None:
+    staging = Staging(tmp_path / "landing", UploadLimits(total=2_000))
+    sent(staging, b"id\n" + b"1\n" * 600)
+    arriving = staging.begin("b.csv", "shop", "shop", "bob")
+    with pytest.raises(TooMany, match=r"of all users together \(DQ_UPLOAD_TOTAL\), got more"):
+        arriving.write(b"id\n" + b"1\n" * 600)
+    arriving.abandon()
+    assert sent(staging, b"id\n", by="bob").size == 3
+
+
+def test_a_rename_that_fails_leaves_no_empty_file(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = sent(staging)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(PublishError, match="Input/output error"):
+        land(staging, upload)
+    assert everything(staging.landing / "shop") == set()
+
+
 def test_limits_come_from_the_environment() -> None:
     assert UploadLimits.from_environment({}) == UploadLimits()
-    given = UploadLimits.from_environment({"DQ_UPLOAD_LIMIT": "2 GB", "DQ_UPLOAD_KEEP": "12h"})
-    assert (given.bytes, given.keep) == (2_000_000_000, timedelta(hours=12))
+    told = {"DQ_UPLOAD_LIMIT": "2 GB", "DQ_UPLOAD_KEEP": "12h", "DQ_UPLOAD_TOTAL": "9 GB"}
+    given = UploadLimits.from_environment(told)
+    assert (given.bytes, given.keep, given.total) == (2_000_000_000, timedelta(hours=12), 9_000_000_000)
     for name, text in (("DQ_UPLOAD_LIMIT", "2"), ("DQ_UPLOAD_LIMIT", "0 MB"), ("DQ_UPLOAD_KEEP", "soon")):
         with pytest.raises(ConfigError, match=name):
             UploadLimits.from_environment({name: text})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from dq_pipelines.errors import ConfigError, DqError
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Grant, Permission, may, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Caller, caller_of, source_of
@@ -93,3 +95,18 @@ def must(connection: HTTPConnection, rights: Rights, permission: Permission, key
     """Raise ApiError (403), and log it, unless the caller has this permission on this table."""
     if not rights.may(permission, key):
         raise refusal(connection, what, key, rights.why_not(permission, key))
+
+
+@contextmanager
+def refusals_noted(connection: HTTPConnection, what: str, on: str, **more: object) -> Iterator[None]:
+    """Write a line to the audit log for what is refused within the block; refusals for rights have one already."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 403:
+            note(connection, what, on, "refused", why=error.detail[:300], **more)
+        raise
+    except DqError as error:
+        why = str(error.problems[0]) if isinstance(error, ConfigError) else str(error)
+        note(connection, what, on, "refused", why=why[:300], **more)
+        raise

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dq_pipelines.project.remote_policy import LONGEST
-from dq_pipelines.uploads.staging import Upload
+from dq_pipelines.uploads.upload import Upload
 from dq_pipelines.web.api.job_files import Name, Written
 from dq_pipelines.web.api.texts import Text
 

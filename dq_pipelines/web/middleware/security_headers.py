@@ -85,8 +85,10 @@ class Bounds:
         length, limit = Headers(scope=scope).get("content-length", ""), self.limit_at(scope["path"])
         body = _Body(limit.most, limit.seconds, scope, receive, send)
         if length.isdigit() and int(length) > limit.most:
-            await body.refuse(413)
-            return
+            if limit is self.usual:
+                await body.refuse(413)
+                return
+            body.is_too_large = True  # refused when it is read: the caller is known then, and the audit log names them
         try:
             await self.app(scope, body.receive, body.send)
         except ClientDisconnect:
@@ -107,11 +109,13 @@ class _Body:
         self._until = time.monotonic() + seconds
         self._bytes = 0
         self._whole = self._answered = False
-        self.refused = False
+        self.refused = self.is_too_large = False
 
     async def receive(self) -> Message:
         if self._whole:  # the next message is the client's disconnect
             return await self._receive()
+        if self.is_too_large:
+            return await self._end(413)
         with anyio.move_on_after(self._until - time.monotonic()) as waiting:
             message = await self._receive()
         if waiting.cancelled_caught:
@@ -133,6 +137,7 @@ class _Body:
             if status == 413
             else f"wanted the body within {self._seconds:g} seconds"
         )
+        self._scope["refused"] = why
         answer = problem(status, why, {"Connection": "close"})
         await answer(self._scope, self._receive, self._send)
 

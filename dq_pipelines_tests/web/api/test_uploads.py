@@ -22,6 +22,8 @@ from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
+from dq_pipelines.uploads import landing
+from dq_pipelines.uploads.open_folder import OpenFolder
 from dq_pipelines.uploads.staging import FOLDER
 from dq_pipelines.web.app import application
 from dq_pipelines_tests.uploads.test_inspection import messy
@@ -199,6 +201,9 @@ def test_an_upload_that_is_cut_off_leaves_nothing(yard: Yard) -> None:
         asyncio.run(ask())
     assert seen == [1, 1]
     assert (yard.waiting(), yard.landed()) == ([], {})
+    assert [(one.on, one.result, one.more["why"]) for one in yard.heard("upload")] == [
+        ("a.csv", "refused", "the connection ended")
+    ]
 
 
 def test_a_file_becomes_a_pipeline_and_its_first_input(yard: Yard) -> None:
@@ -362,6 +367,74 @@ def test_a_file_that_no_pipeline_reads_does_not_stay(yard: Yard, monkeypatch: py
     answer = yard.post("tess", f"{mine}/save", {"name": "till", "yaml": YAML})
     assert (answer.status_code, "No space left" in answer.text) == (503, True)
     assert (yard.landed(), len(yard.waiting())) == ({}, 1)
+
+
+def test_a_file_that_was_to_be_replaced_stays_if_the_pipeline_cannot_be_written(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.shop.land("yard/till/a.csv", "id,name\n7,z\n")
+    mine = yard.id("tess")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Editing, "create", full)
+    answer = yard.post("tess", f"{mine}/save", {"name": "till", "yaml": YAML, "replace": True})
+    assert (answer.status_code, "No space left" in answer.text) == (503, True)
+    assert (yard.landed(), len(yard.waiting())) == ({"yard/till/a.csv": b"id,name\n7,z\n"}, 1)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_pipeline_whose_file_cannot_land_is_taken_back(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    before = {"yard/till/a.csv": b"id,name\n7,z\n"} if replace else {}
+    if replace:
+        yard.shop.land("yard/till/a.csv", "id,name\n7,z\n")
+    mine, config = yard.id("tess"), yard.shop.root / "assets_config" / "yard"
+    files, seen = sorted(config.iterdir()), list[bool]()
+
+    def refused(*_: Any) -> None:
+        seen.append((config / "till.yaml").exists())
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as during:
+        during.setattr(OpenFolder, "rename" if replace else "link", refused)
+        if not replace:
+            during.setattr(landing, "_linked", lambda *_: None)
+            during.setattr(OpenFolder, "creating", refused)
+        answer = yard.post("tess", f"{mine}/save", {"name": "till", "yaml": YAML, "replace": replace})
+    assert (answer.status_code, "Input/output error" in answer.text) == (503, True), answer.text
+    assert seen[-1], "the YAML is written before the file lands"
+    assert (yard.landed(), sorted(config.iterdir()), len(yard.waiting())) == (before, files, 1)
+    assert [(one.on, one.result) for one in yard.heard("job.create")] == [("till", "refused")]
+    again = yard.post("tess", f"{mine}/save", {"name": "till", "yaml": YAML, "replace": replace})
+    assert (again.status_code, yard.landed()) == (201, {"yard/till/a.csv": CSV})
+
+
+def test_what_is_refused_is_in_the_audit_log(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_UPLOAD_LIMIT", "1 MB")
+    yard.send("tess", b"id\n" + b"1\n" * 600_000, "large.csv")
+    yard.send("tess", CSV, "a.xlsx")
+    yard.send("tess", CSV, "x.exe")
+    monkeypatch.setenv("DQ_UPLOAD_TOTAL", "1 MB")
+    for name in ("b.csv", "c.csv"):
+        yard.send("tess", b"id\n" + b"1\n" * 300_000, name)
+    said = [(one.on, one.result, str(one.more.get("why", ""))) for one in yard.heard("upload")]
+    whys = ("a body of at most 1,000,000 bytes", "an Excel workbook", "a name ending in", "", "of all users together")
+    names = ["large.csv", "a.xlsx", "x.exe", "b.csv", "c.csv"]
+    assert [(on, result) for on, result, _ in said] == [(n, "done" if n == "b.csv" else "refused") for n in names]
+    for (on, _, why), wanted in zip(said, whys, strict=True):
+        assert wanted in why, on
+    monkeypatch.setenv("DQ_UPLOAD_TOTAL", "9 MB")
+    mine = yard.id("tess")
+    assert yard.post("tess", f"{mine}/trial", {"name": "till", "yaml": YAML + "nonsense: 1\n"}).status_code == 422
+    assert yard.post("tess", f"{mine}/inspection", {"sheet": "x"}).status_code == 422
+    tried, looked = yard.heard("upload.trial")[-1], yard.heard("upload.inspect")[-1]
+    assert (tried.on, tried.result, tried.more["table"]) == ("a.csv", "refused", "till")
+    assert "unknown key 'nonsense'" in str(tried.more["why"])
+    assert (looked.on, looked.result) == ("a.csv", "refused")
+    assert str(yard.shop.root) not in f"{tried.more}{looked.more}"
 
 
 def test_of_two_users_with_the_same_name_one_saves_and_the_other_hears_why(yard: Yard) -> None:
