@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.tables import Lake
 from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Editing
 from dq_pipelines.project.files import mark_of, table_files
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.dashboard.column_choice import first_column
+from dq_pipelines.web.dashboard.lake_errors import told
 from dq_pipelines.web.dashboard.table_page import TABS
-from dq_pipelines_tests.web.conftest import XSS, client_of, site_of
+from dq_pipelines_tests.web.conftest import XSS, build, client_of, site_of
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.workshop import Workshop
 
@@ -139,3 +143,49 @@ def test_the_first_column_is_a_measure_and_no_key(tmp_path: Path, silver: str, w
     assert first_column(table, ["id"], {"id"}) == "id"
     assert first_column(table, [], set()) is None
     assert first_column(None, columns, set(columns) - {"name"}) == "speed"
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def _written_over(path: Path) -> None:
+    path.write_bytes(b"rubbish" * 99)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, _cut, _written_over])
+def test_rows_that_cannot_be_read_do_not_tell_where_the_lake_is(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    shop = build(tmp_path)
+    for path in (tmp_path / "lake" / "silver" / "sales").rglob("*.parquet"):
+        harm(path)
+    with client_of(site_of(shop)) as client:
+        answer = client.get(f"{SALES}?tab=data")
+    assert (answer.status_code, "The rows cannot be read: " in answer.text) == (200, True)
+    assert tmp_path.name not in answer.text
+
+
+def test_a_log_that_cannot_be_read_does_not_tell_it_either(tmp_path: Path) -> None:
+    shop = build(tmp_path)
+    for path in (tmp_path / "lake" / "silver" / "sales" / "_delta_log").glob("*"):
+        path.write_text("{")
+    with client_of(site_of(shop)) as client:
+        for address in (f"{SALES}?tab=data", SALES, "/dashboard/", "/dashboard/catalog"):
+            assert str(tmp_path) not in client.get(address).text, address
+
+
+@pytest.mark.parametrize(
+    ("root", "text", "said"),
+    [
+        ("/data/my lake", "No such file: /data/my%20lake/silver/a.parquet", "No such file: silver/a.parquet"),
+        ("/data/my lake", "file:///data/my%20lake/silver/a: wanted rows", "silver/a: wanted rows"),
+        ("/data/lake", "/data/lake: wanted to read it", "the lake: wanted to read it"),
+        ("s3://bucket/lake", "s3://bucket/lake/silver/a.parquet is torn", "silver/a.parquet is torn"),
+        ("/data/lake", "No such file: ...ta/lake/silver/a.parquet", None),
+        ("/data/lake", "cannot open /mnt/other/lake/a.parquet", None),
+        ("s3://bucket/lake", "https://store.example/bucket/lake/a: 403", None),
+        ("/data/lake", "got 3/4 of the rows, wanted a/b\nat /data/lake/x", "got 3/4 of the rows, wanted a/b"),
+    ],
+)
+def test_errors_of_the_lake_are_told_without_addresses(root: str, text: str, said: str | None) -> None:
+    found = told(PublishError(text), Lake.at(root))
+    assert found == said if said is not None else found.startswith("a file of the table is missing or damaged")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dq_pipelines.doctor.examinations import EXAMINATIONS, diagnose
 from dq_pipelines.doctor.storage import storage_of
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, everywhere, note
+from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, everywhere, note, refusals_noted
 from dq_pipelines.web.dagster_client import DagsterError
 from dq_pipelines.web.dagster_client.launching import Launch
 from dq_pipelines.web.problem_details import ApiError, problems
@@ -93,6 +93,8 @@ class Started(BaseModel):
 def examine(request: Request, behind: Behind, wanted: Examine | None = None) -> Examination:
     """It reads all logs and file lists of the lake: minutes for a large one."""
     repair = wanted is not None and wanted.repair
+    with refusals_noted(request, "maintenance.repair" if repair else "maintenance.examine", ""):
+        found = list(diagnose(behind.site.installation(), repair=repair))
     findings = [
         Finding(
             examination=one.examination,
@@ -104,7 +106,7 @@ def examine(request: Request, behind: Behind, wanted: Examine | None = None) -> 
             repaired=one.repaired,
             not_repaired=one.not_repaired,
         )
-        for one in diagnose(behind.site.installation(), repair=repair)
+        for one in found
     ]
     errors = sum(one.severity == "error" and not one.repaired for one in findings)
     note(request, "maintenance.repair" if repair else "maintenance.examine", errors=errors, findings=len(findings))
@@ -138,12 +140,13 @@ def storage(behind: Behind) -> StoragePlaces:
     responses=problems(409, 422, 502, 503),
 )
 def run(wanted: JobRequest, request: Request, caller: Asker, dagster: Dagster) -> Started:
-    if wanted.dry_run and wanted.job != "purge_runs":
-        raise ApiError(422, f"body.dry_run: wanted it for purge_runs alone, got it for {wanted.job}")
     config = {"ops": {"purge_runs_rows": {"config": {"dry_run": wanted.dry_run}}}} if wanted.job == "purge_runs" else {}
-    try:
-        run_id = Launch(job=wanted.job, config=config).submit(caller, dagster)
-    except DagsterError as error:
-        raise ApiError(409, f"{wanted.job} cannot run: {error}") from None
+    with refusals_noted(request, "maintenance.run", wanted.job):
+        if wanted.dry_run and wanted.job != "purge_runs":
+            raise ApiError(422, f"body.dry_run: wanted it for purge_runs alone, got it for {wanted.job}")
+        try:
+            run_id = Launch(job=wanted.job, config=config).submit(caller, dagster)
+        except DagsterError as error:
+            raise ApiError(409, f"{wanted.job} cannot run: {error}") from None
     note(request, "maintenance.run", wanted.job, run=run_id, dry_run=wanted.dry_run)
     return Started(run_id=run_id)

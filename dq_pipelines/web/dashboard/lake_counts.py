@@ -11,6 +11,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, Reason, summarize_quarantine
+from dq_pipelines.web.dashboard.lake_errors import told
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def count_table(lake: Lake, table: str) -> TableCounts:
         rows = {key: lake.table(key).rows() for key in judged}
         quarantine = summarize_quarantine(lake, table)
     except PublishError as error:
-        note = f"Rows of {table} are not counted: {error}"
+        note = f"Rows of {table} are not counted: {told(error, lake)}"
         return TableCounts(QuarantineSummary(table, is_known=False), note=note)
     refused = sum(count for _, count in quarantine.statuses)
     return TableCounts(quarantine, rows | {refused_rows: refused})

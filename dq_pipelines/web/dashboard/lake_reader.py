@@ -32,6 +32,7 @@ from dq_pipelines.web.dashboard.lake_counts import (
     from_text,
     layers_of,
 )
+from dq_pipelines.web.dashboard.lake_errors import told
 
 #: Seconds after which a table is read again where nothing tells whether it has changed, or where it could not be read.
 LOOK_AGAIN = 30.0
@@ -108,7 +109,7 @@ class LakeReader:
         try:
             return skipped_inputs_now(self._stores.lake), ""
         except PublishError as error:
-            return {}, f"Inputs that are set aside are not listed: {error}"
+            return {}, f"Inputs that are set aside are not listed: {told(error, self._stores.lake)}"
 
     def _outdated(self, tables: Sequence[str]) -> dict[str, str]:
         """The tables to count, with their version; "" where only the history's mark tells of a change."""

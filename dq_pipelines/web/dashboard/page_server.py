@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from dq_pipelines.errors import DqError
+from dq_pipelines.errors import DqError, PublishError
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.web.auth.access import LOCAL, caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights, may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard.actions import Actions
 from dq_pipelines.web.dashboard.admin_page import Administration
+from dq_pipelines.web.dashboard.lake_errors import told
 from dq_pipelines.web.dashboard.links import Served
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
@@ -113,7 +114,12 @@ class PageServer:
 
     def failed(self, request: Request, error: Exception) -> HTMLResponse:
         """The page for a store that cannot be read, with the error's message."""
-        why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
+        if isinstance(error, PublishError):
+            why = told(error, self.site.stores.lake)
+        elif isinstance(error, DqError):
+            why = str(error)
+        else:
+            why = f"history cannot be read: {str(error).splitlines()[0]}"
         return self.page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503, None)
 
 

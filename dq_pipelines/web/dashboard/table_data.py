@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.series import latest
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
+from dq_pipelines.sources.failures import errors_of_readers
 from dq_pipelines.transforms.types import name_of
+from dq_pipelines.web.dashboard.lake_errors import told
 from dq_pipelines.web.dashboard.table_page import TableVisit
 
 #: Rows that are shown.
@@ -67,13 +67,14 @@ class DataTab:
 def data_tab(of: TableVisit) -> DataTab:
     """The data of the table as it is published now."""
     table = of.visit.site.stores.lake.table(of.key)
+    failures: tuple[type[BaseException], ...] = (PublishError, *errors_of_readers())
     try:
         if not table.exists:
             return DataTab((), (), "Nothing has been published yet.")
         scan = table.scan().drop(PARTITION, strict=False)
         schema, rows = scan.collect_schema(), scan.head(ROWS).collect().rows(named=True)
-    except (PublishError, pl.exceptions.PolarsError) as error:
-        return DataTab((), (), f"The rows cannot be read: {str(error).splitlines()[0]}")
+    except failures as error:
+        return DataTab((), (), f"The rows cannot be read: {told(error, of.visit.site.stores.lake)}")
     profiles = _profiles(of)
     model = None if of.page.table is None or of.page.table.is_gold else of.page.table.landed.silver.columns
     columns = [

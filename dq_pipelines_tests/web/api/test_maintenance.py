@@ -127,3 +127,11 @@ def test_jobs_run(here: Hosted) -> None:
     missing = adam.post("/api/v1/maintenance/run", json={"job": "retention"})
     assert (missing.status_code, "has the job retention" in missing.json()["detail"]) == (409, True)
     assert here.browser("otto").post("/api/v1/maintenance/run", json={"job": "upkeep"}).status_code == 403
+    log = [event for _, event in AuditLog(here.shop.state).events() if event.what == "maintenance.run"]
+    assert [(one.on, one.result) for one in log] == [
+        ("upkeep", "done"),
+        ("purge_runs", "done"),
+        ("upkeep", "refused"),
+        ("retention", "refused"),
+    ]
+    assert "has the job retention" in str(log[-1].more["why"])
