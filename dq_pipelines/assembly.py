@@ -15,6 +15,7 @@ from dq_pipelines.orchestration.jobs.anomalies import anomaly_jobs
 from dq_pipelines.orchestration.jobs.maintenance import upkeep_jobs, upkeep_schedules
 from dq_pipelines.orchestration.jobs.purge_runs import purge_jobs, purge_schedules
 from dq_pipelines.orchestration.jobs.quarantine import quarantine_jobs
+from dq_pipelines.orchestration.jobs.recovery import recovery_jobs
 from dq_pipelines.orchestration.jobs.selections import jobs
 from dq_pipelines.orchestration.output_types import types_taken_as_they_are
 from dq_pipelines.orchestration.schedules import schedules
@@ -68,7 +69,7 @@ def _loadable(project: Project, stores: Stores, executor: dg.ExecutorDefinition 
 
 
 def _definitions(project: Project, stores: Stores, executor: dg.ExecutorDefinition | None) -> dg.Definitions:
-    maintenance = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores)]
+    maintenance = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *recovery_jobs(project, stores)]
     maintenance += purge_jobs(project, stores, [job.name for job in maintenance])
     maintenance += anomaly_jobs(project, stores)
     return dg.Definitions(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.lake.time_travel import TableRestore
-    from dq_pipelines.pipeline.maintenance.restore import Recovery
     from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 app = typer.Typer()
@@ -66,55 +62,23 @@ def _return(work: TableRun, as_of: str, layer: str | None, *, dry_run: bool, yes
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.lake.time_travel import Moment
     from dq_pipelines.pipeline.maintenance.restore import plan_restore, restore
+    from dq_pipelines.pipeline.maintenance.wording import restore_lines
 
     moment = Moment(as_of)
     planned = plan_restore(work, moment, layer)
     for each in planned:
-        print("\n".join(_return_lines(each)))
+        print("\n".join(restore_lines(each)))
     if any(each.changes for each in planned) and not dry_run and confirmed(yes=yes):
         restore(work, moment, layer)
-
-
-def _return_lines(back: TableRestore) -> Iterator[str]:
-    from dq_pipelines.lake.ledger import batches_in
-
-    if not back.changes:
-        yield f"{back.table.key} is already as of version {back.then.version}"
-        return
-    (version, target), (rows, rows_then), (leaving, coming) = back.versions, back.rows, back.files
-    yield f"{back.table.key}: version {version} back to {target} of {back.at.isoformat(timespec='seconds')}"
-    yield f"  rows {rows:,} -> {rows_then:,}; files: {leaving:,} removed, {coming:,} restored"
-    lost, found = back.columns
-    if lost or found:
-        yield f"  columns removed: {', '.join(lost) or 'none'}; columns restored: {', '.join(found) or 'none'}"
-    batches = batches_in(back.taken_back)
-    if batches:
-        more = f" and {len(batches) - 5} more" if len(batches) > 5 else ""
-        yield f"  the next run judges these batches again: {', '.join(batches[:5])}{more}"
 
 
 def _recover(work: TableRun, backups: Lake, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.pipeline.maintenance.restore import plan_recovery, recover
+    from dq_pipelines.pipeline.maintenance.wording import recovery_lines
 
     planned = plan_recovery(work, backups)
-    if not planned:
-        print(f"{work.table.key}: all backed up rows are already restored")
-        return
-    for each in planned:
-        print(_recovery_line(each))
-    retention = work.table.landed.retention
-    if retention is not None:
-        print(
-            f"these rows are older than {retention.keep}: the next retention deletes them again, unless `retention.keep` grows"
-        )
-    if not dry_run and confirmed(yes=yes):
+    for line in recovery_lines(work.table, planned):
+        print(line)
+    if planned and not dry_run and confirmed(yes=yes):
         recover(work, backups)
-
-
-def _recovery_line(found: Recovery) -> str:
-    rows, now = found.count(), found.table.rows()
-    line = f"{found.table.key}: {counted(rows, 'row')} to restore, rows {now:,} -> {now + rows:,}"
-    if found.lost_columns:
-        line += f"; columns that the table no longer has, left in the backup: {', '.join(found.lost_columns)}"
-    return line

@@ -1,4 +1,4 @@
-"""What a YAML would publish and refuse of an uploaded file: the batch is planned, staged and judged as in a run, and not committed.
+"""What a YAML would publish and refuse of an uploaded file, or of the newest landed one: the batch is planned, staged and judged as in a run, and not committed.
 
 It runs in the process of `worker`. Everything is staged in a scratch lake; other tables are only read.
 """
@@ -48,10 +48,39 @@ class ScratchLake(Lake):
         return self.project.table(key) if self.project is not None and is_other else super().table(key)
 
 
-def judge_upload(
+def judge_upload(*, path: str, name: str, **asked: Any) -> dict[str, Any]:
+    """Judge the file at `path`, called `name`, as `_asked` says. Raises ConfigError for a text that could not be saved, and as a run would."""
+    table, run = _asked(**asked)
+    made, notes = _on_this_file(table, path, name)
+    answer = _judged(replace(run, table=made))
+    return _without_path(answer, path, name) | {"notes": notes}
+
+
+def judge_newest(*, most: int, path: str, name: str, **asked: Any) -> dict[str, Any]:
+    """Judge the file that the table's source would read and that was written last, of `most` bytes at most.
+
+    Raises as `judge_upload` does, and SourceError where there is no such file. `path` and `name` name the place of files in errors.
+    """
+    table, run = _asked(**asked)
+    if table.is_gold or not isinstance(source := table.landed.source, FileSource):
+        raise ConfigError([Problem("", 0, "source: wanted one that reads files, of which the newest is tried")])
+    newest = max(source.inputs(), key=lambda item: (item.version.number, item.uri), default=None)
+    if newest is None:
+        raise SourceError(f"{table.name}: wanted a landed file to try the text on, got none")
+    file = newest.uri.rpartition("/")[2]
+    if newest.size > most:
+        raise SourceError(
+            f"{file}: wanted a file of at most {most:,} bytes for a trial, got {newest.size:,}: run it instead"
+        )
+    # As a run, it reads the file within the places that its author may read.
+    made = _alone(table, source.model_copy(update={"path": newest.uri}))
+    answer = _judged(replace(run, table=made))
+    notes = ["Tried as if nothing were published yet: keys and rows of earlier batches do not count.", *_notes(table)]
+    return _without_path(_without_path(answer, newest.uri, file), path, name) | {"notes": notes, "file": file}
+
+
+def _asked(
     *,
-    path: str,
-    name: str,
     domain: str,
     table: str,
     text: str,
@@ -59,11 +88,8 @@ def judge_upload(
     config: str,
     lake: str,
     scratch: str,
-) -> dict[str, Any]:
-    """Judge the file at `path`, called `name`, as `table` of `domain` with the YAML `text` by this author.
-
-    Raises ConfigError for a text that could not be saved, and as a run of the table would.
-    """
+) -> tuple[Table, TableRun]:
+    """`table` of `domain` with the YAML `text` by this author, and its work in a scratch lake."""
     content = Path(scratch) / "table.yaml"
     content.write_text(text, encoding="utf-8")
     signed = Authorship(
@@ -72,10 +98,8 @@ def judge_upload(
     project = load_sound_tables(config, change=Change(Path(domain) / f"{table}.yaml", content, signed), only=[table])
     if table not in project.tables:
         raise ConfigError([problem for one in project.left_out if one.name == table for problem in one.problems])
-    made, notes = _on_this_file(project.tables[table], path, name)
-    run = TableRun(made, ScratchLake(str(Path(scratch) / "lake"), table, Lake.at(lake)))
-    answer = _judged(run)
-    return _without_path(answer, path, name) | {"notes": notes}
+    made = project.tables[table]
+    return made, TableRun(made, ScratchLake(str(Path(scratch) / "lake"), table, Lake.at(lake)))
 
 
 def _on_this_file(table: Table, path: str, name: str) -> tuple[Table, list[str]]:
@@ -90,8 +114,17 @@ def _on_this_file(table: Table, path: str, name: str) -> tuple[Table, list[str]]
         got = getattr(source, "type", "another")
         raise ConfigError([Problem("", 0, f"source.type: wanted {kind.source}, which {name} is, got {got}")])
     own = source.model_copy(update={"path": path}).confined_to(())
-    notes = ["Tried as one batch without partitions."] if model.partitions is not None else []
-    return replace(table, model=model.model_copy(update={"source": own, "partitions": None, "retries": None})), notes
+    return _alone(table, own), _notes(table)
+
+
+def _alone(table: Table, source: FileSource) -> Table:
+    """The table with this source, as one batch that is tried once."""
+    return replace(table, model=table.landed.model_copy(update={"source": source, "partitions": None, "retries": None}))
+
+
+def _notes(table: Table) -> list[str]:
+    """What is tried otherwise than it would run."""
+    return ["Tried as one batch without partitions."] if table.landed.partitions is not None else []
 
 
 @with_table_lock

@@ -33,16 +33,19 @@ def main(task: str) -> None:
 
 def _answer(task: str, request: dict[str, Any]) -> dict[str, Any]:
     from dq_pipelines.uploads.inspection import inspect
-    from dq_pipelines.uploads.trial import judge_upload
+    from dq_pipelines.uploads.trial import judge_newest, judge_upload
 
     scratch = request.pop("scratch")
     try:
-        return judge_upload(**request, scratch=scratch) if task == "trial" else inspect(**request)
+        if task == "inspect":
+            return inspect(**request)
+        judge = judge_upload if task == "trial" else judge_newest
+        return judge(**request, scratch=scratch)
     except ConfigError as error:
         return {"problems": [vars(problem) for problem in error.problems]}
     except DqError as error:
         text = str(error)
-        for path in (request["path"], scratch):
+        for path in filter(None, (request["path"], scratch)):
             text = text.replace(path, request["name"])
         return {"error": text}
 

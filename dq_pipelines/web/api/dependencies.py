@@ -98,8 +98,13 @@ def must(connection: HTTPConnection, rights: Rights, permission: Permission, key
 
 
 @contextmanager
-def refusals_noted(connection: HTTPConnection, what: str, on: str, **more: object) -> Iterator[None]:
-    """Write a line to the audit log for what is refused within the block; refusals for rights have one already."""
+def refusals_noted(
+    connection: HTTPConnection, what: str, on: str, *, quotes: bool = True, **more: object
+) -> Iterator[None]:
+    """Write a line to the audit log for what is refused within the block; refusals for rights have one already.
+
+    Without `quotes`, no error is quoted that may hold what the caller has typed.
+    """
     try:
         yield
     except ApiError as error:
@@ -108,5 +113,6 @@ def refusals_noted(connection: HTTPConnection, what: str, on: str, **more: objec
         raise
     except DqError as error:
         why = str(error.problems[0]) if isinstance(error, ConfigError) else str(error)
+        why = why if quotes else "the request is not valid, or the tables cannot be read"
         note(connection, what, on, "refused", why=why[:300], **more)
         raise

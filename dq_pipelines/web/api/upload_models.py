@@ -174,6 +174,20 @@ class Tried(BaseModel):
     notes: Sequence[str]
 
 
+class TrialOfText(BaseModel):
+    """A YAML to try on the newest landed file."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"yaml": _YAML}]})
+
+    yaml: _Yaml
+
+
+class TriedNewest(Tried):
+    """What would become of the rows of the newest landed file. Nothing was published."""
+
+    file: str = Field(description="The name of that file.", examples=["2026-11-30.csv"])
+
+
 class NewPipeline(Trial):
     """A pipeline to create, with the file as its first input."""
 

@@ -54,6 +54,10 @@ JOBS: Mapping[str, Permission] = {
     # These read and write any file of the server that their configuration names.
     "quarantine_export": Permission.ADMIN,
     "quarantine_import": Permission.ADMIN,
+    # What these read or write is the whole installation's.
+    "restore_table": Permission.ADMIN,
+    "erase_rows": Permission.ADMIN,
+    "back_up": Permission.ADMIN,
     "retention": Permission.ERASE,
     "purge_runs": Permission.ERASE,
 }

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of
+from dq_pipelines.web.dashboard.admin_data_page import data_page
 from dq_pipelines.web.dashboard.admin_page import audit_page, health_page, keys_page, maintenance_page, users_page
 from dq_pipelines.web.dashboard.page_server import PageSection, api_address
 from dq_pipelines.web.navigation import ADMIN
@@ -38,6 +39,8 @@ class AdminPages(PageSection):
             view = audit_page(self._server.admin, request.query_params)
         elif tab == "maintenance":
             view = maintenance_page(self._server.site, examine=request.query_params.get("examine") == "1")
+        elif tab == "data":
+            view = data_page(self._server.site, request.query_params.get("table", ""))
         elif tab == "health":
             view = health_page(self._server.admin)
         else:

@@ -36,6 +36,8 @@ _OWN = (
     "yaml_editor.js",
     "upload_views.js",
     "new_pipeline.js",
+    "job_trial.js",
+    "dry_run.js",
 )
 PLOTLY = "plotly.min.js"
 #: The JSON Schema of a table's YAML, as `dq schema` writes it.

@@ -15,6 +15,7 @@ from dq_pipelines.project import Table
 from dq_pipelines.project.editing import Editing, Version, versions_kept
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission
+from dq_pipelines.sources.files import FileSource
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.dashboard.table_summary import TableSummary
@@ -110,6 +111,11 @@ class PipelinePage:
     @property
     def is_new(self) -> bool:
         return not self.mark
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether its source is of files, so that a text can be tried on the newest."""
+        return self.table is not None and not self.table.is_gold and isinstance(self.table.landed.source, FileSource)
 
     @cached_property
     def ticks(self) -> list[datetime]:

@@ -24,8 +24,10 @@ USERS = {
 ROUTES = [("GET", "users"), ("POST", "users"), ("PATCH", "users/otto"), ("DELETE", "users/otto/sessions"), ("GET", "keys"),
           ("POST", "keys"), ("DELETE", "keys/0123456789ab"), ("GET", "audit"), ("POST", "audit/verify"), ("POST", "keys/rotate"),
           ("GET", "maintenance/storage"), ("POST", "maintenance/examine"), ("POST", "maintenance/run"),
-          ("GET", "alert-channels"), ("POST", "alert-channels/team/test")]  # fmt: skip
-PAGES = ("", "/users", "/keys", "/audit", "/maintenance")
+          ("GET", "alert-channels"), ("POST", "alert-channels/team/test"), ("POST", "maintenance/restore"),
+          ("POST", "maintenance/restore/dry-run"), ("POST", "maintenance/erasure"), ("POST", "maintenance/erasure/dry-run"),
+          ("GET", "maintenance/backups"), ("POST", "maintenance/backups"), ("POST", "maintenance/backups/dry-run")]  # fmt: skip
+PAGES = ("", "/users", "/keys", "/audit", "/maintenance", "/data")
 
 
 @pytest.fixture

@@ -116,9 +116,10 @@
       if (button.dataset.counts) ticked().forEach((box) => { box.checked = false; });
       const counted = button.dataset.counts && said.rows + (said.rows === 1 ? " row is " : " rows are ") + button.dataset.counts + ".";
       if (button.dataset.ifMatch && said.etag) button.dataset.ifMatch = said.etag.replaceAll('"', "");
-      say(button, (counted || button.dataset.done || "Done.") + (told ? " " + told : ""));
+      say(button, (counted || button.dataset.done || "Done.") + (told ? (told.includes("\n") ? "\n" : " ") + told : ""));
       if (told && button.dataset.copies !== undefined) offerCopy(button, told);
       button.disabled = false;
+      button.dispatchEvent(new CustomEvent("dq:done", { bubbles: true }));
       if (button.dataset.stays === undefined) reload();
     } catch (error) {
       say(button, inWords(button, error.message), true);
