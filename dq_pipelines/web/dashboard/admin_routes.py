@@ -29,8 +29,8 @@ class AdminPages(PageSection):
     def admin(self, request: Request) -> HTMLResponse:
         caller, tab = caller_of(request.scope), request.path_params.get("tab", "health")
         if self._server.admin is None or caller is None or not may(caller.user.grants, Permission.ADMIN):
-            message = "The admin pages are for admins of all tables. An admin can give you that role."
-            return self._server.missing(request, message, "For admins only")
+            why = "You may not open the admin pages: they are for admins of all tables."
+            return self._server.refused(request, "Admin", why)
         if tab == "users":
             view: Any = users_page(self._server.admin, self._server.known(request).project.scopes)
         elif tab == "keys":

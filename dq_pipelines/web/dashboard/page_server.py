@@ -66,6 +66,10 @@ class PageServer:
         """A page that answers 404 with this message."""
         return self.page(request, "error", {"title": title, "message": message}, 404, None)
 
+    def refused(self, request: Request, title: str, message: str) -> HTMLResponse:
+        """A page that answers 403: its title is that of the refused page, and the message says who may open it."""
+        return self.page(request, "error", {"title": title, "message": message}, 403, None)
+
     def page(
         self, request: Request, name: str, view: Any, status: int = 200, section: Section | None = OVERVIEW
     ) -> HTMLResponse:

@@ -60,7 +60,11 @@ def test_only_admins_of_all_tables_get_in_and_the_log_knows(shop: Workshop, name
             answer = client.request(method, f"/api/v1/{path}", json={} if method in ("POST", "PATCH") else None)
             assert answer.status_code == 403, (method, path, answer.text)
         for path in PAGES:
-            assert client.get(f"/dashboard/admin{path}").status_code == 404
+            answer = client.get(f"/dashboard/admin{path}")
+            assert answer.status_code == 403
+            assert ("<title>Admin ·" in answer.text, answer.text.count("You may not open the admin pages")) == (True, 1)
+        missing = client.get("/dashboard/nowhere")
+        assert (missing.status_code, "<title>Not found ·" in missing.text) == (404, True)
         assert ">Admin</a>" not in client.get("/dashboard/").text
     refused = [event for _, event in AuditLog(shop.state).events() if event.who == name and event.result == "refused"]
     assert [event.on for event in refused] == [f"{method} /api/v1/{path}" for method, path in ROUTES]
@@ -71,9 +75,7 @@ def test_without_users_nobody_is_admin(tmp_path: Path) -> None:
     shop.table("sales", SALES)
     with client_of(site_of(shop)) as client:
         assert client.post("/api/v1/users", json={"name": "eve", "grants": ["admin"]}).status_code == 403
-        answer = client.get("/dashboard/admin/users")
-        assert answer.status_code == 404
-        assert "<title>For admins only" in answer.text
+        assert client.get("/dashboard/admin/users").status_code == 403
     assert Users(shop.state.url).is_empty()
 
 

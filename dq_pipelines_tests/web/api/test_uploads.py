@@ -454,3 +454,52 @@ def test_of_two_users_with_the_same_name_one_saves_and_the_other_hears_why(yard:
     (winner,) = (who for who, one in answers.items() if one.status_code == 201)
     assert yard.landed() == {"yard/till/a.csv": CSV.replace(b"a", winner.encode())}
     assert len(yard.waiting()) == 1, "the other's file still waits, and can be saved by another name"
+
+
+def test_a_changed_text_is_tried_on_the_newest_landed_file(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.shop.land("shops/a.csv", "shop\na\n")
+    yard.shop.land("shops/b.csv", "shop\nb\nb\nc\n")
+    os.utime(yard.shop.landing / "shops" / "a.csv", (1, 1))
+    config = yard.shop.root / "assets_config" / "yard" / "shops.yaml"
+    text, before = config.read_text(), yard.landed()
+    strict = text.replace(
+        "rules: [", "rules: [{type: expect_column_values_to_be_in_set, column: shop, value_set: [b]}, "
+    )
+    answer = yard.by("adam").post(f"{API}/jobs/shops/trial", json={"yaml": strict})
+    assert answer.status_code == 200, answer.text
+    tried = answer.json()
+    assert (tried["file"], tried["rows_in"], tried["published"], tried["refused"]) == ("b.csv", 3, 0, 3)
+    assert {(one["rule"], one["rows"]) for one in tried["reasons"]} == {
+        ("expect_column_values_to_be_in_set", 1),
+        ("expect_column_values_to_be_unique", 2),
+    }
+    assert str(yard.shop.root) not in answer.text
+    assert (config.read_text(), yard.landed(), Path(yard.shop.lake.root).exists()) == (text, before, False)
+    assert yard.by("otto").post(f"{API}/jobs/shops/trial", json={"yaml": text}).status_code == 403
+    assert yard.by("tess").post(f"{API}/jobs/sales/trial", json={"yaml": text}).status_code in (403, 404)
+    wrong = yard.by("adam").post(f"{API}/jobs/shops/trial", json={"yaml": strict + "nonsense: 1\n"})
+    assert (wrong.status_code, "unknown key 'nonsense'" in wrong.text) == (422, True)
+    monkeypatch.setenv("DQ_UPLOAD_LIMIT", "1 MB")
+    yard.shop.land("shops/c.csv", "shop\n" + "d\n" * 600_000)
+    large = yard.by("adam").post(f"{API}/jobs/shops/trial", json={"yaml": text})
+    assert (large.status_code, "at most 1,000,000 bytes for a trial" in large.text) == (422, True), large.text
+    for name in ("a", "b", "c"):
+        (yard.shop.landing / "shops" / f"{name}.csv").unlink()
+    none = yard.by("adam").post(f"{API}/jobs/shops/trial", json={"yaml": text})
+    assert (none.status_code, str(yard.shop.root) in none.text) == (422, False), none.text
+    assert [one.result for one in yard.heard("job.trial")] == ["done", "refused", "refused", "refused"]
+
+
+def test_who_edits_for_a_domain_tries_no_text_that_reads_elsewhere(yard: Yard) -> None:
+    yard.shop.land("shops/a.csv", "shop\nsecret\n")
+    mine = yard.id("tess")
+    assert yard.post("tess", f"{mine}/save", {"name": "till", "yaml": YAML}).status_code == 201
+    elsewhere = (
+        YAML.replace("/yard/till/", "/shops/")
+        .replace("id: int64, name: string", "shop: string")
+        .replace("column: name", "column: shop")
+    )
+    answer = yard.by("tess").post(f"{API}/jobs/till/trial", json={"yaml": elsewhere})
+    assert (answer.status_code, "secret" in answer.text) == (422, False), answer.text
+    own = yard.by("tess").post(f"{API}/jobs/till/trial", json={"yaml": YAML})
+    assert (own.status_code, own.json().get("published")) == (200, 1), own.text

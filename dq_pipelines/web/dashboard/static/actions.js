@@ -119,7 +119,7 @@
       say(button, (counted || button.dataset.done || "Done.") + (told ? (told.includes("\n") ? "\n" : " ") + told : ""));
       if (told && button.dataset.copies !== undefined) offerCopy(button, told);
       button.disabled = false;
-      button.dispatchEvent(new CustomEvent("dq:done", { bubbles: true }));
+      button.dispatchEvent(new CustomEvent("dq:done", { bubbles: true, detail: said }));
       if (button.dataset.stays === undefined) reload();
     } catch (error) {
       say(button, inWords(button, error.message), true);
