@@ -19,9 +19,10 @@ from dq_pipelines.orchestration.console_links import VARIABLE
 from dq_pipelines.orchestration.runs.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
-from dq_pipelines.web.dagster_client import AccessContext, DagsterHost, hosted
+from dq_pipelines.web.dagster_client import AccessContext, DagsterHost, ended_maintenance, hosted
 from dq_pipelines.web.dagster_client.code_servers import code_servers
 from dq_pipelines.web.dagster_client.daemon import daemon
+from dq_pipelines.web.dagster_client.ended_maintenance import EndedMaintenance
 from dq_pipelines.web.dagster_client.log_lines import one_line_per_event
 from dq_pipelines.web.dagster_client.lost_runs import LOOK, LostRuns
 from dq_pipelines.web.dagster_client.supervision import Supervision, say
@@ -72,6 +73,8 @@ class Dagster:
                 host.supervised = supervised
                 lost = LostRuns(instance, site.stores)
                 stack.enter_context(supervision.watching("runs", lost.look, LOOK))
+                maintenance = EndedMaintenance(instance, AuditLog(site.state))
+                stack.enter_context(supervision.watching("maintenance", maintenance.look, ended_maintenance.LOOK))
                 yield host
             finally:
                 # All of them end in parallel; the exit stack then waits for each.
