@@ -62,9 +62,9 @@ class PageServer:
         seen = Rights.of(request.scope, known.project).seen
         return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
 
-    def missing(self, request: Request, message: str, title: str = "Not found") -> HTMLResponse:
+    def missing(self, request: Request, message: str) -> HTMLResponse:
         """A page that answers 404 with this message."""
-        return self.page(request, "error", {"title": title, "message": message}, 404, None)
+        return self.page(request, "error", {"title": "Not found", "message": message}, 404, None)
 
     def refused(self, request: Request, title: str, message: str) -> HTMLResponse:
         """A page that answers 403: its title is that of the refused page, and the message says who may open it."""

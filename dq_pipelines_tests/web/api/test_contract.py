@@ -84,6 +84,13 @@ LEANS_ON_MORE = {
     "import_workbook",
     "run_pipeline",
     "upload",
+    "try_job",
+    "restore_dry_run",
+    "restore",
+    "erasure_dry_run",
+    "erase",
+    "backup_dry_run",
+    "back_up",
 }
 #: With which what does not fit is refused: a text may be longer than any body.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
