@@ -126,7 +126,7 @@ class PostgresSession(Session):
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=point)
         return f"'{moment:%Y-%m-%d %H:%M:%S.%f}{'+00' if column.type == 'timestamptz' else ''}'::{column.type}"
 
-    def digest(self) -> str:
+    def digest(self, rows: str) -> str:
         return "count(*), (coalesce(sum(hashtextextended(_dq::text, 0)::numeric), 0) % 9223372036854775807)::int8"
 
     def number_of_now(self) -> int:

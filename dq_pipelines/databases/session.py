@@ -48,6 +48,10 @@ class Session(abc.ABC):
     def quoted(self, name: str) -> str:
         """The name of a column in SQL."""
 
+    def watermark(self, column: Column, rows: str) -> Column:
+        """The column by which these rows are read, with a type that all its values have."""
+        return column
+
     @abc.abstractmethod
     def point(self, column: Column) -> str | None:
         """The SQL of a watermark column as a whole number, of microseconds since 1970 for a time; None for other types."""
@@ -56,9 +60,13 @@ class Session(abc.ABC):
     def literal(self, column: Column, point: int) -> str:
         """The SQL of the value of a watermark column at a `point`."""
 
+    def typed(self, columns: Sequence[Column], rows: str, where: str) -> Sequence[Column]:
+        """The columns with types that hold the values of these rows, where the database does not say so of the columns."""
+        return columns
+
     @abc.abstractmethod
-    def digest(self) -> str:
-        """The SQL of two aggregates, the count of rows of the alias `_dq` and a whole number of 63 bits that tells other rows apart."""
+    def digest(self, rows: str) -> str:
+        """The SQL of two aggregates over rows of the alias `_dq`: their count, and a whole number of 63 bits that tells other rows apart."""
 
     @abc.abstractmethod
     def number_of_now(self) -> int:

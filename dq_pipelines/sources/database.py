@@ -26,6 +26,7 @@ from dq_pipelines.sources.watermark import (
     digest_of,
     is_number,
     out_of_order,
+    points,
     shown_point,
 )
 
@@ -100,15 +101,17 @@ class DatabaseSource(Source, abc.ABC):
             others = f"SELECT count(*) FROM {rows} AS _dq WHERE {out_of_order(session, column)}"  # noqa: S608
             if session.values(others) == (0,):
                 return []
-        return [Input(uri, 0, self._near(session, rows, column, greatest or 0))]
+        return [Input(uri, 0, self._near(session, rows, column, greatest))]
 
-    def _near(self, session: Session, rows: str, column: Column, greatest: int) -> Watermark:
+    def _near(self, session: Session, rows: str, column: Column, greatest: int | None) -> Watermark:
         """The watermark at a value, with a digest of the rows within the lag before it, and of those without a value."""
         assert self.incremental is not None  # noqa: S101 - only then there is a watermark
-        least = session.literal(column, greatest - self.incremental.back(is_time=not is_number(column)))
-        late = f"_dq.{session.quoted(column.name)} >= {least} OR {out_of_order(session, column)}"
-        counted = session.values(f"SELECT {session.digest()} FROM {rows} AS _dq WHERE {late}")  # noqa: S608
-        return Watermark(greatest, digest_of(*counted), session, is_time=not is_number(column))
+        late = out_of_order(session, column)
+        if greatest is not None:
+            least = session.literal(column, greatest - self.incremental.back(is_time=not is_number(column)))
+            late = f"_dq.{session.quoted(column.name)} >= {least} OR {late}"
+        counted = session.values(f"SELECT {session.digest(rows)} FROM {rows} AS _dq WHERE {late}")  # noqa: S608
+        return Watermark(greatest or 0, digest_of(*counted), session, is_time=not is_number(column))
 
     @property
     def _address(self) -> str:
@@ -120,9 +123,13 @@ class DatabaseSource(Source, abc.ABC):
         return f"{place}/{self.table or 'query-' + hashlib.sha256((self.query or '').encode()).hexdigest()[:8]}"
 
     def _session(self) -> Session:
+        self.must_be_allowed(self._address)
+        return self.open(self._address)
+
+    def must_be_allowed(self, address: str) -> None:
+        """Raise SourceError for a database outside of the places where this source may read."""
         if self._places:
             raise SourceError(f"{self.type}: wanted files below {' or '.join(self._places)}, got a database")  # type: ignore[attr-defined] # each source has it
-        return self.open(self._address)
 
     def _session_of(self, item: Input) -> Session:
         """The session in which an input was listed."""
@@ -143,6 +150,7 @@ class DatabaseSource(Source, abc.ABC):
         if column is None:
             found = nearest(self.incremental.by, [one.name for one in columns])
             raise SourceError(f"{self._uri}: wanted a column '{self.incremental.by}' to read by, found none{found}")
+        column = session.watermark(column, rows)
         point = session.point(column)
         if point is None:
             raise SourceError(f"{self._uri}: wanted whole numbers or times in '{column.name}', got {column.type}")
@@ -157,7 +165,8 @@ class DatabaseSource(Source, abc.ABC):
         if isinstance(item.version, Watermark):
             return digest_of(item.version.since, item.version.after, item.version.number, item.version.changed)
         session = self._session_of(item)
-        return digest_of(*session.values(f"SELECT {session.digest()} FROM {self._rows(session)} AS _dq"))  # noqa: S608
+        rows = self._rows(session)
+        return digest_of(*session.values(f"SELECT {session.digest(rows)} FROM {rows} AS _dq"))  # noqa: S608
 
     def is_same(self, item: Input, consumed: ConsumedVersion) -> bool | None:
         if not isinstance(item.version, Watermark):
@@ -210,8 +219,8 @@ class DatabaseSource(Source, abc.ABC):
         (item,) = inputs
         session = self._session_of(item)
         rows = self._rows(session)
-        columns = session.columns(rows)
         where, order = self._range(session, rows, item)
+        columns = session.typed(session.columns(rows), rows, where)
         (source,) = self.row_sources(item)
         names = names_of(item.uri, [column.name for column in columns])
         landed = [replace(column, name=names[column.name]) for column in columns]
@@ -220,7 +229,7 @@ class DatabaseSource(Source, abc.ABC):
         good = Piece(source, result.readable, schema, names=list(names.items()))
         bad = Piece(source, result.unreadable, {name: pl.String() for name in ("_text", "_why")})
         found = reading([good], [bad] if any(column.unsound for column in landed) else [])
-        return replace(found, overlap=self._overlap(item, names))
+        return replace(found, overlap=self._overlap(item, names, schema))
 
     def _range(self, session: Session, rows: str, item: Input) -> tuple[str, str]:
         """The SQL after FROM for the rows of an input: WHERE and ORDER BY."""
@@ -234,15 +243,12 @@ class DatabaseSource(Source, abc.ABC):
             within.insert(0, f"{name} >= {session.literal(column, version.since)}")
         return f" WHERE ({' AND '.join(within)}) OR {out_of_order(session, column)}", f" ORDER BY {name}"
 
-    def _overlap(self, item: Input, names: Mapping[str, str]) -> pl.Expr | None:
+    def _overlap(self, item: Input, names: Mapping[str, str], schema: Mapping[str, pl.DataType]) -> pl.Expr | None:
         """The condition on rows that may have landed before; None where none can have."""
         import polars as pl
 
         version = item.version
         if self.incremental is None or not isinstance(version, Watermark) or version.after is None:
             return None
-        value = pl.col(exact(names[self.incremental.by]))
-        last = pl.lit(version.after, pl.Int64())
-        if version.is_time:
-            value, last = value.cast(pl.Datetime("us")), last.cast(pl.Datetime("us"))
-        return (value <= last) | value.is_null()
+        value = points(pl.col(exact(names[self.incremental.by])), schema[names[self.incremental.by]], version.is_time)
+        return (value <= version.after) | value.is_null()

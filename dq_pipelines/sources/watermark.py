@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from dq_pipelines.config.model import Strict
 from dq_pipelines.databases.session import Column, Session
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.inputs import Version
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Digests are whole numbers of so many bits, as the ledger of bronze keeps them.
 _BITS = 63
@@ -71,6 +74,19 @@ def out_of_order(session: Session, column: Column) -> str:
 
 def is_number(column: Column) -> bool:
     return column.dtype.is_integer()
+
+
+def points(value: pl.Expr, dtype: pl.DataType, is_time: bool) -> pl.Expr:
+    """The values of a landed watermark column as whole numbers, such as `Session.point` gives; null where there is none."""
+    import polars as pl
+
+    if dtype == pl.String:
+        if not is_time:
+            return value.cast(pl.Int64(), strict=False)
+        plain = value.str.replace("T", " ", literal=True).str.replace(r"(Z|\+00:00)$", "")
+        whole = pl.when(plain.str.len_bytes() == 10).then(plain + " 00:00:00").otherwise(plain)
+        value = whole.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    return value.cast(pl.Datetime("us")).to_physical() if is_time else value.cast(pl.Int64())
 
 
 def digest_of(*parts: object) -> int:

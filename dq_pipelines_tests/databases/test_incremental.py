@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -19,24 +21,31 @@ from dq_pipelines_tests.workshop import Workshop
 pytestmark = pytest.mark.slow
 
 ORDERS = """
-    source: {type: postgres, connection: CONNECTION, table: orders, incremental: {by: BY, lag: LAG, max_rows: 4}}
+    source: {type: TYPE, connection: CONNECTION, table: orders, incremental: {by: BY, lag: LAG, max_rows: 4}}
     silver:
       columns: {id: int64, amount: "decimal(10,2)", at: datetime}
       rules: [{type: expect_column_values_to_be_between, column: amount, min_value: 2, on_failure: quarantine}]
 """
 
+DATABASES: dict[str, Callable[[Path], str]] = {
+    "postgres": lambda _: new_database(),
+    "sqlite": lambda root: f"sqlite:///{root}/orders.db",
+}
+
 
 class Orders:
     """A table of a database, and the project that reads it."""
 
-    def __init__(self, root: Path, by: str = "at", lag: str = "5m") -> None:
-        self.engine = sa.create_engine(new_database(), poolclass=sa.NullPool)
+    def __init__(self, root: Path, kind: str, by: str = "at", lag: str = "5m") -> None:
+        self.kind = kind
+        self.engine = sa.create_engine(DATABASES[kind](root), poolclass=sa.NullPool)
         self.shop = Workshop(root)
         self.sql("CREATE TABLE orders (id int, amount numeric(10,2), at timestamptz)")
         (root / "assets_config").mkdir(exist_ok=True)
         url = self.engine.url.render_as_string(hide_password=False)
         (root / "assets_config/project.yaml").write_text(f'connections: {{shop: {{url: "{url}"}}}}\n')
-        self.shop.table("orders", ORDERS.replace("CONNECTION", "shop").replace("BY", by).replace("LAG", lag))
+        self.table = ORDERS.replace("TYPE", kind).replace("BY", by).replace("LAG", lag)
+        self.shop.table("orders", self.table.replace("CONNECTION", "shop"))
 
     def sql(self, statement: str) -> None:
         with self.engine.begin() as connection:
@@ -44,8 +53,12 @@ class Orders:
 
     def add(self, *rows: tuple[int, float, str | None]) -> None:
         for number, amount, at in rows:
-            moment = "null" if at is None else f"'{at}'"
+            moment = "null" if at is None else f"'{self.moment(at)}'"
             self.sql(f"INSERT INTO orders VALUES ({number}, {amount}, {moment})")  # noqa: S608 - our own rows
+
+    def moment(self, text: str) -> str:
+        """A moment as the database has it: SQLite has text, which is compared where all of it is of one form."""
+        return text if self.kind == "postgres" else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
 
     def run(self) -> list[int]:
         ran = self.shop.run("orders")
@@ -60,9 +73,14 @@ class Orders:
         return seen
 
 
+@pytest.fixture(params=DATABASES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def orders(tmp_path: Path) -> Orders:
-    return Orders(tmp_path)
+def orders(tmp_path: Path, kind: str) -> Orders:
+    return Orders(tmp_path, kind)
 
 
 def test_batches_follow_one_another_and_end(orders: Orders) -> None:
@@ -85,6 +103,14 @@ def test_late_and_equal_rows_land_once(orders: Orders) -> None:
 
 
 def test_rows_without_a_value_land_once(orders: Orders) -> None:
+    orders.add((1, 5, None), (2, 5, None))
+    assert orders.all() == [1, 2]
+    orders.add((3, 5, None), (5, 5, "2026-01-01"))
+    assert orders.all() == [1, 2, 3, 5]
+
+
+def test_rows_of_no_moment_land_once(tmp_path: Path) -> None:
+    orders = Orders(tmp_path, "postgres")
     orders.add((1, 5, None), (2, 5, "infinity"))
     assert orders.all() == [1]
     assert len(orders.shop.rows("quarantine/orders")) == 1
@@ -102,8 +128,8 @@ def test_deleted_rows_at_the_end_bring_nothing_back(orders: Orders) -> None:
     assert orders.all() == [1, 2, 3]
 
 
-def test_by_numbers(tmp_path: Path) -> None:
-    orders = Orders(tmp_path, by="id", lag="2")
+def test_by_numbers(tmp_path: Path, kind: str) -> None:
+    orders = Orders(tmp_path, kind, by="id", lag="2")
     orders.add(*((number, 5, None) for number in (1, 2, 4, 5)))
     assert orders.all() == [1, 2, 4, 5]
     orders.add((3, 5, None), (6, 5, None))
@@ -130,8 +156,8 @@ def test_a_killed_run_repeats_without_loss_or_doubles(orders: Orders, place: str
     assert orders.shop.leftovers() == []
 
 
-def test_a_sensor_sees_new_rows(tmp_path: Path) -> None:
-    orders = Orders(tmp_path)
+def test_a_sensor_sees_new_rows(tmp_path: Path, kind: str) -> None:
+    orders = Orders(tmp_path, kind)
     table = tmp_path / "assets_config/shop/orders.yaml"
     table.write_text(table.read_text() + "on_arrival: true\n")
     orders.add((1, 5, "2026-01-01 10:00+00"))
@@ -143,6 +169,6 @@ def test_a_sensor_sees_new_rows(tmp_path: Path) -> None:
 
 
 def test_an_unknown_connection_is_a_problem_of_its_line(orders: Orders) -> None:
-    orders.shop.table("orders", ORDERS.replace("CONNECTION", "shopp").replace("BY", "at").replace("LAG", "5m"))
+    orders.shop.table("orders", orders.table.replace("CONNECTION", "shopp"))
     with pytest.raises(ConfigError, match=r"orders\.yaml:\d+: unknown connection 'shopp' \(nearest: shop\)"):
         load_project(orders.shop.root / "assets_config")

@@ -83,6 +83,8 @@ class Case:
     in_stores: bool = True
     #: whether its inputs are files or folders
     in_files: bool = True
+    #: whether a server has to run
+    on_server: bool = False
 
     def source(self, place: Place, path: str | None = None) -> Source:
         return source_from({"type": self.type, "path": f"{place.root}/{path or self.name}"})
@@ -147,13 +149,15 @@ def _log(place: Place, name: str, numbers: Sequence[int]) -> None:
 
 @dataclass(frozen=True)
 class DatabaseCase(Case):
-    """Rows of a table, which is called by its case and the place, in one database of the run."""
+    """Rows of a table, which is called by its case and the place."""
 
+    #: the database in which they are
+    url: Callable[[Place], str] = lambda _: ""
     #: what the source has beside connection and table
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def source(self, place: Place, path: str | None = None) -> Source:
-        return source_from({"type": self.type, "connection": _database(), "table": _table(place), **self.more})
+        return source_from({"type": self.type, "connection": self.url(place), "table": _table(place), **self.more})
 
 
 @cache
@@ -165,15 +169,25 @@ def _table(place: Place) -> str:
     return "t" + hashlib.sha256(place.root.encode()).hexdigest()[:16]
 
 
-def _rows(place: Place, _: str, numbers: Sequence[int]) -> None:
-    """To a table, rows are only added."""
-    with sa.create_engine(_database(), poolclass=sa.NullPool).begin() as connection:
-        connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_table(place)} (n int PRIMARY KEY)")
-        for number in numbers:
-            connection.exec_driver_sql(f"INSERT INTO {_table(place)} VALUES ({number}) ON CONFLICT DO NOTHING")  # noqa: S608 - our own names and numbers
+def _rows(url: Callable[[Place], str]) -> Callable[[Place, str, Sequence[int]], object]:
+    def write(place: Place, _: str, numbers: Sequence[int]) -> None:
+        """To a table, rows are only added."""
+        with sa.create_engine(url(place), poolclass=sa.NullPool).begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_table(place)} (n int PRIMARY KEY)")
+            for number in numbers:
+                connection.exec_driver_sql(f"INSERT INTO {_table(place)} VALUES ({number}) ON CONFLICT DO NOTHING")  # noqa: S608 - our own names and numbers
+
+    return write
 
 
-_IN_A_DATABASE: Any = {"immutable": True, "in_stores": False, "in_files": False}
+def _in_database(type_: str, url: Callable[[Place], str], *, on_server: bool) -> tuple[Case, Case]:
+    """The whole of a table, and its new rows."""
+    always: Any = {"immutable": True, "in_stores": False, "in_files": False, "on_server": on_server, "url": url}
+    return (
+        DatabaseCase(type_, f"{type_}_table", _rows(url), **always),
+        DatabaseCase(type_, f"{type_}_new_rows", _rows(url), **always, more={"incremental": {"by": "n"}}),
+    )
+
 
 CASES = (
     Case("csv", "a.csv", _file(_csv), "*.csv"),
@@ -184,8 +198,8 @@ CASES = (
     Case("parquet", "a.parquet", _file(_parquet), "*.parquet"),
     Case("orc", "a.orc", _file(_orc), "*.orc"),
     Case("delta", "table", _delta, immutable=True),
-    DatabaseCase("postgres", "table", _rows, **_IN_A_DATABASE),
-    DatabaseCase("postgres", "new_rows", _rows, **_IN_A_DATABASE, more={"incremental": {"by": "n"}}),
+    *_in_database("postgres", lambda _: _database(), on_server=True),
+    *_in_database("sqlite", lambda place: f"sqlite:///{place.root}/shop.db", on_server=False),
     # Of `offset_log.py`, which `house/test_new_source.py` adds to a copy of the project.
     Case("offset_log", "a.log", _log, immutable=True, in_stores=False),
 )

@@ -30,7 +30,7 @@ everywhere = pytest.mark.parametrize(
     ("case", "place"),
     [
         *(
-            pytest.param(case, "disk", id=f"{case}-disk", marks=() if case.in_files else pytest.mark.slow)
+            pytest.param(case, "disk", id=f"{case}-disk", marks=pytest.mark.slow if case.on_server else ())
             for case in HERE
         ),
         *(pytest.param(case, "store", id=f"{case}-store", marks=pytest.mark.slow) for case in HERE if case.in_stores),
@@ -74,7 +74,7 @@ def test_listing_is_stable(case: Case, place: Place) -> None:
     assert listed.inputs == tuple(source.inputs()) == tuple(source.inputs())
     assert [Path(item.uri).stem for item in listed.inputs][-3:-1] == ([] if case.of_two is None else ["9", "10"])
     assert all(source.may_read(item) for item in listed.inputs)
-    assert source.asks_network == (isinstance(place, Store) or not case.in_files)
+    assert source.asks_network == (isinstance(place, Store) or case.on_server)
 
 
 @everywhere
