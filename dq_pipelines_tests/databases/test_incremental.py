@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 import sqlalchemy as sa
 
@@ -29,6 +30,7 @@ ORDERS = """
 
 DATABASES: dict[str, Callable[[Path], str]] = {
     "postgres": lambda _: new_database(),
+    "duckdb": lambda root: f"duckdb:///{root}/orders.duckdb",
     "sqlite": lambda root: f"sqlite:///{root}/orders.db",
 }
 
@@ -38,17 +40,20 @@ class Orders:
 
     def __init__(self, root: Path, kind: str, by: str = "at", lag: str = "5m") -> None:
         self.kind = kind
-        self.engine = sa.create_engine(DATABASES[kind](root), poolclass=sa.NullPool)
+        self.url = DATABASES[kind](root)
         self.shop = Workshop(root)
-        self.sql("CREATE TABLE orders (id int, amount numeric(10,2), at timestamptz)")
+        self.sql('CREATE TABLE orders (id int, amount numeric(10,2), "at" timestamptz)')
         (root / "assets_config").mkdir(exist_ok=True)
-        url = self.engine.url.render_as_string(hide_password=False)
-        (root / "assets_config/project.yaml").write_text(f'connections: {{shop: {{url: "{url}"}}}}\n')
+        (root / "assets_config/project.yaml").write_text(f'connections: {{shop: {{url: "{self.url}"}}}}\n')
         self.table = ORDERS.replace("TYPE", kind).replace("BY", by).replace("LAG", lag)
         self.shop.table("orders", self.table.replace("CONNECTION", "shop"))
 
     def sql(self, statement: str) -> None:
-        with self.engine.begin() as connection:
+        if self.kind == "duckdb":
+            with duckdb.connect(self.url.removeprefix("duckdb:///")) as database:
+                database.execute(statement)
+            return
+        with sa.create_engine(self.url, poolclass=sa.NullPool).begin() as connection:
             connection.exec_driver_sql(statement)
 
     def add(self, *rows: tuple[int, float, str | None]) -> None:
@@ -58,7 +63,7 @@ class Orders:
 
     def moment(self, text: str) -> str:
         """A moment as the database has it: SQLite has text, which is compared where all of it is of one form."""
-        return text if self.kind == "postgres" else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
+        return text if self.kind != "sqlite" else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
 
     def run(self) -> list[int]:
         ran = self.shop.run("orders")
@@ -109,8 +114,9 @@ def test_rows_without_a_value_land_once(orders: Orders) -> None:
     assert orders.all() == [1, 2, 3, 5]
 
 
-def test_rows_of_no_moment_land_once(tmp_path: Path) -> None:
-    orders = Orders(tmp_path, "postgres")
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
+def test_rows_of_no_moment_land_once(tmp_path: Path, kind: str) -> None:
+    orders = Orders(tmp_path, kind)
     orders.add((1, 5, None), (2, 5, "infinity"))
     assert orders.all() == [1]
     assert len(orders.shop.rows("quarantine/orders")) == 1

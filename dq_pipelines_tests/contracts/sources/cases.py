@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import openpyxl
 import polars as pl
 import pyarrow as pa
@@ -180,12 +181,19 @@ def _rows(url: Callable[[Place], str]) -> Callable[[Place, str, Sequence[int]], 
     return write
 
 
-def _in_database(type_: str, url: Callable[[Place], str], *, on_server: bool) -> tuple[Case, Case]:
+def _duckdb_rows(place: Place, _: str, numbers: Sequence[int]) -> None:
+    with duckdb.connect(f"{place.root}/shop.duckdb") as connection:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {_table(place)} (n int PRIMARY KEY)")
+        for number in numbers:
+            connection.execute(f"INSERT INTO {_table(place)} VALUES ({number}) ON CONFLICT DO NOTHING")  # noqa: S608
+
+
+def _in_database(type_: str, url: Callable[[Place], str], write: Any = None, *, on_server: bool) -> tuple[Case, Case]:
     """The whole of a table, and its new rows."""
     always: Any = {"immutable": True, "in_stores": False, "in_files": False, "on_server": on_server, "url": url}
     return (
-        DatabaseCase(type_, f"{type_}_table", _rows(url), **always),
-        DatabaseCase(type_, f"{type_}_new_rows", _rows(url), **always, more={"incremental": {"by": "n"}}),
+        DatabaseCase(type_, f"{type_}_table", write or _rows(url), **always),
+        DatabaseCase(type_, f"{type_}_new_rows", write or _rows(url), **always, more={"incremental": {"by": "n"}}),
     )
 
 
@@ -200,6 +208,7 @@ CASES = (
     Case("delta", "table", _delta, immutable=True),
     *_in_database("postgres", lambda _: _database(), on_server=True),
     *_in_database("sqlite", lambda place: f"sqlite:///{place.root}/shop.db", on_server=False),
+    *_in_database("duckdb", lambda place: f"duckdb:///{place.root}/shop.duckdb", _duckdb_rows, on_server=False),
     # Of `offset_log.py`, which `house/test_new_source.py` adds to a copy of the project.
     Case("offset_log", "a.log", _log, immutable=True, in_stores=False),
 )
