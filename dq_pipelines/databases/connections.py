@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import Field, model_validator
 
 from dq_pipelines.config.model import Strict, shown
+from dq_pipelines.databases.tunnel import Tunnel
 from dq_pipelines.errors import SourceError, nearest
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -30,6 +31,8 @@ class Connection(Strict):
     user: str | None = None
     #: the password, by `${NAME}`
     password: str | None = Field(default=None, repr=False)
+    #: the SSH server that leads to the database: `{host: …, user: …, key: "${SSH_KEY}"}`
+    tunnel: Tunnel | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.databases.connections import place_of, without_secrets
 from dq_pipelines.databases.session import UNREADABLE, Column, Session
+from dq_pipelines.databases.ssh import OpenTunnel
+from dq_pipelines.databases.tunnel import Tunnel, target_of, through
 from dq_pipelines.errors import SourceError, Transient, nearest
 
 if TYPE_CHECKING:
@@ -67,19 +69,29 @@ _LEAST_DAY, _AFTER_LAST_DAY = "0001-01-01", "10000-01-01"
 class PostgresSession(Session):
     """A session by a URL of PostgreSQL. Raises SourceError, or Transient, where it cannot be opened."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tunnel: Tunnel | None = None) -> None:
         self._url, self._place = _libpq(url), place_of(url)
+        self._tunnel = self._opened(tunnel) if tunnel is not None else None
         self._lock = threading.Lock()
         self._snapshot = ""
         self._numbers = itertools.count(1)
         import psycopg2
 
-        with self._errors("wanted to connect"):
+        with _closed_on_error(self._tunnel), self._errors("wanted to connect"):
             self._connection = psycopg2.connect(self._url, connect_timeout=10, application_name="dq_pipelines")
             self._connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             for setting in _SETTINGS:
                 self._execute(setting)
-        weakref.finalize(self, _close, self._connection)
+        weakref.finalize(self, _close, self._connection, self._tunnel)
+
+    def _opened(self, tunnel: Tunnel) -> OpenTunnel:
+        """A tunnel to the database of the URL, which leads through it from now on."""
+        try:
+            opened = OpenTunnel(tunnel, target_of(self._url, 5432))
+        except SourceError as error:
+            raise type(error)(f"{self._place}: {error}") from None
+        self._url = through(self._url, opened.port)
+        return opened
 
     def rows_of(self, table: str) -> str:
         found = self._execute(_TABLE, (table,)) if _is_name(table) else []
@@ -205,20 +217,25 @@ class PostgresSession(Session):
         except (psycopg2.Error, Error, OSError) as error:  # a stream of ADBC's raises OSError
             state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or ""
             text = _PREFIX.sub("", re.split(r"\n(?:Query:|LINE )|\. (?:SQLSTATE|Detail):", str(error))[0], count=1)
-            sentence = f"{self._place}: {wanted}, got: {without_secrets(text, self._url)}"
             kind = Transient if _TRANSIENT.match(state) or _LOST.search(text) else SourceError
-            raise kind(sentence) from None
+            said = without_secrets(text, self._url)
+            if self._tunnel is not None:
+                said = self._tunnel.named(said)
+                if kind is Transient and (trouble := self._tunnel.trouble) is not None:
+                    kind, said = type(trouble), str(trouble)
+            raise kind(f"{self._place}: {wanted}, got: {said}") from None
 
     def close(self) -> None:
-        _close(self._connection)
+        _close(self._connection, self._tunnel)
 
 
 @contextmanager
-def _closed_on_error(connection: AdbcConnection) -> Iterator[None]:
+def _closed_on_error(connection: AdbcConnection | OpenTunnel | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.close()
+        if connection is not None:
+            connection.close()
         raise
 
 
@@ -227,11 +244,13 @@ def _libpq(url: str) -> str:
     return re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", url)
 
 
-def _close(connection: psycopg2.extensions.connection) -> None:
+def _close(connection: psycopg2.extensions.connection, tunnel: OpenTunnel | None) -> None:
     import psycopg2
 
     with suppress(psycopg2.Error):
         connection.close()
+    if tunnel is not None:
+        tunnel.close()
 
 
 def _is_name(table: str) -> bool:

@@ -303,7 +303,7 @@ class ProjectSettings(Strict):
     retries: Retries = Retries()
     #: how long to keep Dagster's records of runs; `false` keeps them for ever; see below
     run_history: RunHistory | Literal[False] = RunHistory()
-    #: databases that sources name, by name: `{shop: {url: "${SHOP_URL}"}}`
+    #: databases that sources name, by name: `{shop: {url: "${SHOP_URL}"}}`, also through an SSH server (`tunnel`)
     connections: Mapping[str, Connection] = Field(default_factory=dict)
     #: whom to alert about failures; see below
     alerts: Alerts | None = None

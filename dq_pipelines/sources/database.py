@@ -14,6 +14,7 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.databases.connections import Connections, connection_of, is_url, place_of
 from dq_pipelines.databases.queries import one_query
 from dq_pipelines.databases.session import Column, Session
+from dq_pipelines.databases.tunnel import Tunnel
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.sources.base import Reading, Source
 from dq_pipelines.sources.database_rows import DatabaseRows
@@ -78,6 +79,10 @@ class DatabaseSource(Source, abc.ABC):
     def open(self, url: str) -> Session:
         """A session in the database. Raises SourceError, or Transient."""
 
+    def open_through(self, tunnel: Tunnel, url: str) -> Session:
+        """The same through an SSH tunnel. Raises SourceError for a kind of database that has none."""
+        raise SourceError(f"{place_of(url)}: wanted a connection without 'tunnel': a source of its kind has none")
+
     @property
     def continues(self) -> bool:
         return self.incremental is not None
@@ -124,7 +129,8 @@ class DatabaseSource(Source, abc.ABC):
 
     def _session(self) -> Session:
         self.must_be_allowed(self._address)
-        return self.open(self._address)
+        tunnel = connection_of(self.connection, self._connections).tunnel
+        return self.open(self._address) if tunnel is None else self.open_through(tunnel, self._address)
 
     def must_be_allowed(self, address: str) -> None:
         """Raise SourceError for a database outside of the places where this source may read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dq_pipelines.databases.session import Session
+from dq_pipelines.databases.tunnel import Tunnel
 from dq_pipelines.sources.database import DatabaseSource
 
 
@@ -20,3 +21,8 @@ class PostgresSource(DatabaseSource):
         from dq_pipelines.databases.postgresql import PostgresSession
 
         return PostgresSession(url)
+
+    def open_through(self, tunnel: Tunnel, url: str) -> Session:
+        from dq_pipelines.databases.postgresql import PostgresSession
+
+        return PostgresSession(url, tunnel)
