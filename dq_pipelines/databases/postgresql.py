@@ -12,10 +12,11 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.databases.connections import place_of, without_secrets
+from dq_pipelines.databases.postgresql_columns import column_of, is_unreadable, value_of, why_unreadable
 from dq_pipelines.databases.session import UNREADABLE, Column, Session
 from dq_pipelines.databases.ssh import OpenTunnel
 from dq_pipelines.databases.tunnel import Tunnel, target_of, through
@@ -58,12 +59,6 @@ _LOST = re.compile(
 )
 #: What stands before the message of the driver in an error of the server.
 _PREFIX = re.compile(r"(?s).*?(?:ERROR|FATAL): +")
-#: A numeric's digits that a decimal of Polars holds.
-_MOST_DIGITS = 38
-#: Numerics that are no number. One with declared digits cannot be infinite.
-_NO_NUMBERS = "'NaN'"
-#: Dates that Python and other engines have lie from the first to before the second.
-_LEAST_DAY, _AFTER_LAST_DAY = "0001-01-01", "10000-01-01"
 
 
 class PostgresSession(Session):
@@ -110,7 +105,7 @@ class PostgresSession(Session):
             cursor.execute(_TYPES, ([column.type_code for column in described],))
             types = {oid: (name, category) for oid, name, category in cursor.fetchall()}
         return [
-            _column(one.name, *types[one.type_code], one.precision, one.scale, self.quoted(one.name))
+            column_of(one.name, *types[one.type_code], one.precision, one.scale, self.quoted(one.name))
             for one in described
         ]
 
@@ -152,15 +147,15 @@ class PostgresSession(Session):
             raw = pl.DataFrame(batch)
             raw.columns = [column.name for column in columns]
             yield raw.select(
-                *(_value(raw, column) for column in columns),
-                pl.any_horizontal(False, *(_is_unreadable(raw, column) for column in columns)).alias(UNREADABLE),
+                *(value_of(raw, column) for column in columns),
+                pl.any_horizontal(False, *(is_unreadable(raw, column) for column in columns)).alias(UNREADABLE),
             )
 
     def unreadable(self, rows: str, columns: Sequence[Column], where: str, order: str) -> Iterator[tuple[str, str]]:
         bad = [(column, f"coalesce({column.unsound}, false)") for column in columns if column.unsound]
         if not bad:
             return
-        whys = " ".join(f"WHEN {condition} THEN {_text(_why(column))}" for column, condition in bad)
+        whys = " ".join(f"WHEN {condition} THEN {_text(why_unreadable(column))}" for column, condition in bad)
         any_bad = " OR ".join(condition for _, condition in bad)
         sql = (
             f"SELECT _dq::text, CASE {whys} END FROM (SELECT * FROM {rows} AS _dq{where}) AS _dq WHERE {any_bad}{order}"  # noqa: S608
@@ -259,53 +254,3 @@ def _is_name(table: str) -> bool:
 
 def _text(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _why(column: Column) -> str:
-    return f"column '{column.name}' holds a value that a {column.type} of other engines does not have"
-
-
-def _column(name: str, type_: str, category: str, precision: int | None, scale: int | None, quoted: str) -> Column:
-    """A column by what the server says of a query's result."""
-    import polars as pl
-
-    plain: dict[str, pl.DataType] = {
-        "bool": pl.Boolean(), "int2": pl.Int16(), "int4": pl.Int32(), "int8": pl.Int64(), "float4": pl.Float32(),
-        "float8": pl.Float64(), "text": pl.String(), "varchar": pl.String(), "bytea": pl.Binary(), "time": pl.Time(),
-    }  # fmt: skip
-    value = f"_dq.{quoted}"
-    if type_ in plain:
-        return Column(name, type_, plain[type_], value)
-    if type_ in ("date", "timestamp", "timestamptz"):
-        dtype = pl.Date() if type_ == "date" else pl.Datetime("us", "UTC" if type_ == "timestamptz" else None)
-        # Infinite ones come as moments before all others, since the driver's sum of days or microseconds overflows.
-        unsound = f"({value} < '{_LEAST_DAY}' OR {value} >= '{_AFTER_LAST_DAY}')"
-        return Column(name, type_, dtype, value, unsound)
-    if type_ == "numeric" and precision and precision <= _MOST_DIGITS and 0 <= (scale or 0) <= precision:
-        return Column(name, type_, pl.Decimal(precision, scale or 0), f"{value}::text", f"{value} IN ({_NO_NUMBERS})")
-    if type_ == "oid":
-        return Column(name, type_, pl.Int64(), f"{value}::int8")
-    if category == "A":
-        return Column(name, type_, pl.String(), f"array_to_json({value})::text")
-    return Column(name, type_, pl.String(), f"{value}::text")
-
-
-def _value(raw: pl.DataFrame, column: Column) -> pl.Series:
-    """The values of a column in its type: null for those that it cannot hold."""
-    values = raw.get_column(column.name)
-    return values.cast(column.dtype, strict=False) if values.dtype != column.dtype else values
-
-
-def _is_unreadable(raw: pl.DataFrame, column: Column) -> pl.Series | bool:
-    """Which rows have a value in this column that its type cannot hold."""
-    import polars as pl
-
-    values = raw.get_column(column.name)
-    if not column.unsound:
-        return False
-    if column.dtype.is_decimal():
-        return values.is_not_null() & _value(raw, column).is_null()
-    least, after = (date.fromisoformat(_LEAST_DAY) - date(1970, 1, 1)).days, (date.max - date(1970, 1, 1)).days + 1
-    unit = 1 if column.dtype == pl.Date else 86_400_000_000
-    points = values.to_physical()
-    return ((points < least * unit) | (points >= after * unit)).fill_null(False)

@@ -21,6 +21,7 @@ from dq_pipelines.sources.database_rows import DatabaseRows
 from dq_pipelines.sources.frames import Piece, names_of, reading
 from dq_pipelines.sources.inputs import ConsumedVersion, Input
 from dq_pipelines.sources.watermark import (
+    BEFORE_ALL,
     DatabaseState,
     Incremental,
     Watermark,
@@ -116,7 +117,9 @@ class DatabaseSource(Source, abc.ABC):
             least = session.literal(column, greatest - self.incremental.back(is_time=not is_number(column)))
             late = f"_dq.{session.quoted(column.name)} >= {least} OR {late}"
         counted = session.values(f"SELECT {session.digest(rows)} FROM {rows} AS _dq WHERE {late}")  # noqa: S608
-        return Watermark(greatest or 0, digest_of(*counted), session, is_time=not is_number(column))
+        return Watermark(
+            BEFORE_ALL if greatest is None else greatest, digest_of(*counted), session, is_time=not is_number(column)
+        )
 
     @property
     def _address(self) -> str:
@@ -192,7 +195,7 @@ class DatabaseSource(Source, abc.ABC):
 
     def _since(self, after: int | None, version: Watermark) -> int | None:
         assert self.incremental is not None  # noqa: S101 - of `unconsumed`, which has looked
-        return None if after is None else after - self.incremental.back(is_time=version.is_time)
+        return None if after is None or after == BEFORE_ALL else after - self.incremental.back(is_time=version.is_time)
 
     def _first_rows(self, version: Watermark) -> Watermark:
         """The version that ends with the row that is `max_rows` after what has landed, and all of its value."""
@@ -201,7 +204,11 @@ class DatabaseSource(Source, abc.ABC):
         rows = self._rows(session)
         column, point = self._watermark(session, rows)
         name = f"_dq.{session.quoted(column.name)}"
-        new = f"{name} > {session.literal(column, version.after)} AND " if version.after is not None else ""
+        new = (
+            f"{name} > {session.literal(column, version.after)} AND "
+            if version.after is not None and version.since is not None
+            else ""
+        )
         (end,) = session.values(
             f"SELECT max(p) FROM (SELECT {point} AS p FROM {rows} AS _dq"  # noqa: S608 - all names are quoted
             f" WHERE {new}NOT {out_of_order(session, column)} ORDER BY {name} LIMIT {self.incremental.max_rows}) AS n"
@@ -244,6 +251,8 @@ class DatabaseSource(Source, abc.ABC):
             return "", ""
         column, _ = self._watermark(session, rows)
         name = f"_dq.{session.quoted(column.name)}"
+        if version.number == BEFORE_ALL:
+            return f" WHERE {out_of_order(session, column)}", f" ORDER BY {name}"
         within = [f"{name} <= {session.literal(column, version.number)}"]
         if version.since is not None:
             within.insert(0, f"{name} >= {session.literal(column, version.since)}")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Digests are whole numbers of so many bits, as the ledger of bronze keeps them.
 _BITS = 63
+#: The point before all values, of rows of which none has one.
+BEFORE_ALL = -(1 << 62)
 
 
 class Incremental(Strict):
@@ -96,6 +98,8 @@ def digest_of(*parts: object) -> int:
 
 def shown_point(point: int, is_time: bool) -> str:
     """A point as people write it."""
+    if point == BEFORE_ALL:
+        return "no value"
     if not is_time:
         return str(point)
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=point)

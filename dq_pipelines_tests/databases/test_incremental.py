@@ -125,6 +125,13 @@ def test_rows_of_no_moment_land_once(tmp_path: Path, kind: str) -> None:
     assert len(orders.shop.rows("quarantine/orders")) == 2
 
 
+def test_values_before_any_other_land_after_rows_without_one(orders: Orders) -> None:
+    orders.add((1, 5, None))
+    assert orders.all() == [1]
+    orders.add((2, 5, "1950-01-01 10:00+00"), (3, 5, None))
+    assert orders.all() == [1, 2, 3]
+
+
 def test_deleted_rows_at_the_end_bring_nothing_back(orders: Orders) -> None:
     orders.add((1, 5, "2026-01-01 10:00+00"), (2, 5, "2026-01-01 11:00+00"))
     assert orders.all() == [1, 2]
