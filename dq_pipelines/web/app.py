@@ -112,7 +112,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
     pages = [
         *Login(access, steps).routes(),
         *OidcLogin(access, steps).routes(),
-        *Account(access, steps).routes(),
+        *Account(access, steps, hosts_dagster=host is not None).routes(),
         *SecondFactorPages(access, steps).routes(),
         Route("/health", _health),
         *routes(Backend(site, access, host)),

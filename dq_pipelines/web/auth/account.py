@@ -14,15 +14,19 @@ from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.web.auth.access import Access, Caller, caller_of, source_of
+from dq_pipelines.web.auth.authorization import may_open_of
 from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
+from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.auth.session_list import OTHERS, sessions_section
+from dq_pipelines.web.navigation import CONSOLE, Bar
 
 
 class Account:
     """The account page of the user who is logged in."""
 
-    def __init__(self, access: Access, steps: LoginSteps) -> None:
+    def __init__(self, access: Access, steps: LoginSteps, *, hosts_dagster: bool) -> None:
+        self._hosts_dagster = hosts_dagster
         self._access = access
         self._steps = steps
 
@@ -37,12 +41,16 @@ class Account:
         caller = caller_of(request.scope)
         if caller is None or caller.csrf is None:
             return form_page("Account", "<p>You are not logged in.</p>", status=404)
-        return await self.page(caller)
+        return await self.page(request, caller)
 
-    async def page(self, caller: Caller, message: str = "", status: int = 200) -> Response:
+    async def page(self, request: Request, caller: Caller, message: str = "", status: int = 200) -> Response:
         """The page, with a message at the top."""
         sessions = await run_sync(self._access.open_sessions, caller.user)
-        return _page(caller, sessions_section(caller, sessions), message, status)
+        console = f"{request.scope.get('root_path', '')}{CONSOLE}"
+        bar = Bar.of(
+            console, reader_of(request.scope), may_open_of(request.scope), dagster="", hosts_dagster=self._hosts_dagster
+        )
+        return form_page("Account", _content(caller, sessions_section(caller, sessions)), message, status, bar)
 
     async def _end_sessions(self, request: Request) -> Response:
         """End one session, or all sessions except this browser's."""
@@ -50,12 +58,12 @@ class Account:
         if caller is None or caller.csrf is None or form is None:
             return form_page("Account", "<p>You are not logged in.</p>", status=404)
         if not Session(caller.user, caller.csrf).says(form.get("csrf")):
-            return await self.page(caller, "This page has expired: try again.", 403)
+            return await self.page(request, caller, "This page has expired: try again.", 403)
         name, which = caller.user.name, form.get("end", "")
         if which == OTHERS:
             await run_sync(self._access.end_other_sessions, name, caller.session)
         elif not await run_sync(self._access.end_session, name, which):
-            return await self.page(caller, "That session has already ended.", 404)
+            return await self.page(request, caller, "That session has already ended.", 404)
         await self._steps.note(request, name, "done", what="session.end", on=which[:64])
         return RedirectResponse("/account", 303)
 
@@ -67,11 +75,11 @@ class Account:
         if caller is None or caller.csrf is None or not _has_password(caller):
             return form_page("Account", "<p>This account has no password to change.</p>", status=404)
         if not Session(caller.user, caller.csrf).says(form.get("csrf")):
-            return await self.page(caller, "This page has expired: try again.", 403)
+            return await self.page(request, caller, "This page has expired: try again.", 403)
         if form.get("new") != form.get("again"):
-            return await self.page(caller, "The two new passwords differ.", 422)
+            return await self.page(request, caller, "The two new passwords differ.", 422)
         if await self._steps.too_often(request, caller.user.name):
-            return await self.page(caller, "Too many attempts from this address: wait a minute.", 429)
+            return await self.page(request, caller, "Too many attempts from this address: wait a minute.", 429)
         return await self._changed(request, caller, form.get("old", ""), form.get("new", ""))
 
     async def _changed(self, request: Request, caller: Caller, old: str, new: str) -> Response:
@@ -81,9 +89,11 @@ class Account:
             await run_sync(access.users.set_password, name, new)
         except Refused:
             await self._steps.note(request, name, "refused", what="user.password")
-            return await self.page(caller, "Wrong old password, or too many failed attempts: wait, and try again.", 403)
+            return await self.page(
+                request, caller, "Wrong old password, or too many failed attempts: wait, and try again.", 403
+            )
         except ConfigError as error:
-            return await self.page(caller, f"{error}.", 422)
+            return await self.page(request, caller, f"{error}.", 422)
         await self._steps.note(request, name, "done", what="user.password")
         user = await run_sync(access.users.named, name)
         secret = await run_sync(access.begin, request.scope, user)
@@ -94,7 +104,7 @@ def _has_password(caller: Caller) -> bool:
     return caller.user.subject is None and caller.user.created_at is not None
 
 
-def _page(caller: Caller, sessions: str, message: str, status: int) -> Response:
+def _content(caller: Caller, sessions: str) -> str:
     csrf = f'<input type="hidden" name="csrf" value="{html.escape(caller.csrf or "")}">'
     rights = ", ".join(sorted(map(str, caller.user.grants)))
     about = f"<p><strong>{html.escape(caller.user.name)}</strong><br>{html.escape(rights)}</p>"
@@ -107,4 +117,4 @@ def _page(caller: Caller, sessions: str, message: str, status: int) -> Response:
     leave = f'<form method="post" action="/logout">{csrf}<button class="soft">Log out</button></form>'
     factor = '<h2>Second factor</h2><p><a href="/account/second-factor">Require a code from an app at login</a></p>'
     own = f"{factor}<h2>Password</h2>{change}" if _has_password(caller) else ""
-    return form_page("Account", about + leave + sessions + own, message, status)
+    return about + leave + sessions + own
