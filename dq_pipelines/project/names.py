@@ -22,6 +22,8 @@ RESERVED = frozenset([
 _OF_ONE_OP = (
     "purge_runs", "quarantine_replay", "quarantine_export", "quarantine_import", "anomaly_accept", "anomaly_reopen",
 )  # fmt: skip
+#: Jobs of recovery, each with one op, `<job>_op`.
+_OF_RECOVERY = ("back_up", "restore_table", "erase_rows")
 #: Ops that check a table without its asset.
 _OF_A_CHECK = re.compile(r"(silver|gold)__\w+_(freshness_check|file_is_sound)")
 #: Prefixes of a table's jobs and ops, as in `table__sales`; `domain__` is that of a domain's job.
@@ -59,7 +61,8 @@ def may_be_taken(name: str) -> bool:
 
 
 def _owner_of(name: str, project: Project) -> str | None:
-    maintenance = {"upkeep", *_OF_ONE_OP, *(f"{job}_rows" for job in _OF_ONE_OP)}
+    ops = (*(f"{job}_rows" for job in _OF_ONE_OP), *(f"{job}_op" for job in _OF_RECOVERY))
+    maintenance = {"upkeep", *_OF_ONE_OP, *_OF_RECOVERY, *ops}
     with_retention = name == "retention" and any(getattr(table.model, "retention", None) for table in project)
     if name in maintenance or with_retention:
         return "a maintenance job"

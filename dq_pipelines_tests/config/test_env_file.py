@@ -22,7 +22,9 @@ silver: {columns: {id: int64}}
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "assets_config/shop").mkdir(parents=True)
     (tmp_path / "assets_config/shop/orders.yaml").write_text(TABLE)
-    monkeypatch.setattr(os, "environ", {**os.environ, "PATH": os.environ["PATH"]})
+    monkeypatch.setattr(
+        os, "environ", {name: value for name, value in os.environ.items() if not name.startswith("DQ_")}
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
