@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,3 +34,6 @@ def warm_up(app: Starlette, site: Site) -> None:
         known = site.known()
         overview(RequestContext.of(site, known), Listing())
         site.search_index(known.project)
+    # What was read stays: a collection of all of it would hold up whichever page it happens in, for half a second.
+    gc.collect()
+    gc.freeze()
