@@ -1,4 +1,4 @@
-"""Pauses Python's garbage collector while many objects are made that stay."""
+"""Keeps Python's garbage collector away from objects that stay: while they are made, and afterwards."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def leave_out_what_there_is() -> None:
+    """Exclude all objects that exist now from garbage collection: a pass over them would delay answers by up to half a second."""
+    gc.collect()
+    gc.freeze()

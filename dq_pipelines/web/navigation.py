@@ -84,6 +84,11 @@ class Bar:
     #: None while there are no users
     reader: Reader | None
 
+    @property
+    def stylesheet(self) -> str:
+        """The address of the bar's style, for pages that are none of the console's."""
+        return f"{self.console}/files/bar.css"
+
     @classmethod
     def of(
         cls,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import socket
 import threading
@@ -14,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
+from dq_pipelines.config.garbage import leave_out_what_there_is
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.security.audit import AuditLog
@@ -67,7 +67,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                     f"there are no users yet; to make changes, open this link, which works once: {address}{once.path}",
                     flush=True,
                 )
-            freeze_garbage_collection()
+            leave_out_what_there_is()
             threading.Thread(target=warm_up, args=(app, site), name="warm-up", daemon=True).start()
             threading.Thread(target=expire_uploads, args=(site.closing,), name="uploads", daemon=True).start()
             _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
@@ -80,12 +80,6 @@ def expire_uploads(closing: threading.Event, every: float = _EXPIRE_SECONDS) -> 
             Staging.below(Settings.from_environment().landing, UploadLimits.from_environment()).expire()
         if closing.wait(every):
             return
-
-
-def freeze_garbage_collection() -> None:
-    """Exclude imported objects from garbage collection, whose pauses would delay answers."""
-    gc.collect()
-    gc.freeze()
 
 
 def config_of(app: Starlette, certificate: Certificate | None = None) -> uvicorn.Config:

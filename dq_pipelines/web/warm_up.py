@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from dq_pipelines.config.garbage import leave_out_what_there_is
 from dq_pipelines.errors import DqError
 from dq_pipelines.web.dashboard.files import SCHEMA, VERSIONED
 from dq_pipelines.web.dashboard.listing import Listing
@@ -34,6 +34,4 @@ def warm_up(app: Starlette, site: Site) -> None:
         known = site.known()
         overview(RequestContext.of(site, known), Listing())
         site.search_index(known.project)
-    # What was read stays: a collection of all of it would hold up whichever page it happens in, for half a second.
-    gc.collect()
-    gc.freeze()
+    leave_out_what_there_is()

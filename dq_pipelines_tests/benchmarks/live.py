@@ -91,7 +91,7 @@ def rounds(clients: int, count: int) -> Iterator[tuple[Round, Round]]:
     """So many pairs of rounds, without clients and with them; which comes first takes turns."""
     import polars as pl
 
-    from dq_pipelines.web.serving import freeze_garbage_collection
+    from dq_pipelines.config.garbage import leave_out_what_there_is
     from dq_pipelines_tests.web.hosting import hosting, listening
     from dq_pipelines_tests.workshop import Workshop
 
@@ -102,7 +102,7 @@ def rounds(clients: int, count: int) -> Iterator[tuple[Round, Round]]:
         rows = pl.select(id=pl.int_range(ROWS)).lazy().with_columns(text="text-" + pl.col("id").cast(pl.String))
         rows.sink_csv(shop.landing / "wide.csv")
         with hosting(shop) as here, listening(here) as address:
-            freeze_garbage_collection()
+            leave_out_what_there_is()
             _round(here, address, 0)  # lands, and warms the files
             for turn in range(count):
                 order = (0, clients) if turn % 2 else (clients, 0)

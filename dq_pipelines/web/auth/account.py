@@ -14,12 +14,11 @@ from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.web.auth.access import Access, Caller, caller_of, source_of
-from dq_pipelines.web.auth.authorization import may_open_of
 from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
-from dq_pipelines.web.auth.reader import reader_of
+from dq_pipelines.web.auth.reader import bar_of
 from dq_pipelines.web.auth.session_list import OTHERS, sessions_section
-from dq_pipelines.web.navigation import CONSOLE, Bar
+from dq_pipelines.web.navigation import CONSOLE
 
 
 class Account:
@@ -47,9 +46,7 @@ class Account:
         """The page, with a message at the top."""
         sessions = await run_sync(self._access.open_sessions, caller.user)
         console = f"{request.scope.get('root_path', '')}{CONSOLE}"
-        bar = Bar.of(
-            console, reader_of(request.scope), may_open_of(request.scope), dagster="", hosts_dagster=self._hosts_dagster
-        )
+        bar = bar_of(request.scope, console, dagster="", hosts_dagster=self._hosts_dagster)
         return form_page("Account", _content(caller, sessions_section(caller, sessions)), message, status, bar)
 
     async def _end_sessions(self, request: Request) -> Response:

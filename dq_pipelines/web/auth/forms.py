@@ -21,7 +21,7 @@ def form_page(title: str, inner: str, message: str = "", status: int = 200, bar:
     """A page with this inner HTML, and a message (plain text) at the top; below the console's bar for who has logged in."""
     kind = "said" if status >= 400 else "said done"
     alert = f'<p class="{kind}" role="alert">{html.escape(message)}</p>' if message else ""
-    style = f'<link rel="stylesheet" href="{html.escape(bar.console)}/files/bar.css">' if bar is not None else ""
+    style = f'<link rel="stylesheet" href="{html.escape(bar.stylesheet)}">' if bar is not None else ""
     above = bar.html() if bar is not None else ""
     heading = title if bar is not None else PRODUCT
     text = f"""<!doctype html>

@@ -14,8 +14,7 @@ from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import LOCAL, caller_of
-from dq_pipelines.web.auth.authorization import may_open_of
-from dq_pipelines.web.auth.reader import reader_of
+from dq_pipelines.web.auth.reader import bar_of
 from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, deadline_message, end_when_late, in_time
 from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
 from dq_pipelines.web.dagster_client.page_bar import is_page, with_bar
@@ -24,7 +23,7 @@ from dq_pipelines.web.dagster_client.query_limits import asks_for_the_schema, do
 from dq_pipelines.web.dagster_client.read_audit import audit_reads
 from dq_pipelines.web.dagster_client.rights import CallersContext, CallersProcess
 from dq_pipelines.web.dagster_client.route_permissions import ROUTES, is_own_origin
-from dq_pipelines.web.navigation import CONSOLE, DAGSTER, Bar
+from dq_pipelines.web.navigation import CONSOLE, DAGSTER
 
 #: Authors of tables and runs write descriptions and metadata in Markdown: an image in it would reveal viewers to its server.
 _NO_OTHER_SITES = (
@@ -61,11 +60,9 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
     def index_html_endpoint(self, request: Request) -> HTMLResponse:
         """Dagster's page with the console's bar; 404 for an address that is no page of Dagster."""
         page: HTMLResponse = super().index_html_endpoint(request)
-        bar = Bar.of(
-            f"{request.scope.get('app_root_path', '')}{CONSOLE}", reader_of(request.scope), may_open_of(request.scope),
-            dagster="", hosts_dagster=True, current=DAGSTER,
-        )  # fmt: skip
-        text = with_bar(bytes(page.body).decode(), bar, f"{bar.console}/files/bar.css")
+        console = f"{request.scope.get('app_root_path', '')}{CONSOLE}"
+        bar = bar_of(request.scope, console, dagster="", hosts_dagster=True, current=DAGSTER)
+        text = with_bar(bytes(page.body).decode(), bar, bar.stylesheet)
         headers = {"Content-Security-Policy": page.headers["Content-Security-Policy"], "Cache-Control": "no-store"}
         return HTMLResponse(text, 200 if is_page(request.url.path) else 404, headers)
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from dq_pipelines.errors import DqError, PublishError
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.web.auth.access import LOCAL, caller_of, source_of
-from dq_pipelines.web.auth.authorization import Rights, may_open_of
-from dq_pipelines.web.auth.reader import reader_of
+from dq_pipelines.web.auth.authorization import Rights
+from dq_pipelines.web.auth.reader import bar_of, reader_of
 from dq_pipelines.web.dashboard.actions import Actions
 from dq_pipelines.web.dashboard.admin_page import Administration
 from dq_pipelines.web.dashboard.lake_errors import told
@@ -25,7 +25,7 @@ from dq_pipelines.web.dashboard.site import LoadedProject, Site
 from dq_pipelines.web.dashboard.table_files import TableFiles
 from dq_pipelines.web.dashboard.table_summary import SPAN, SPANS, TimeRange
 from dq_pipelines.web.dashboard.templating import rendered
-from dq_pipelines.web.navigation import OVERVIEW, Bar, Section
+from dq_pipelines.web.navigation import OVERVIEW, Section
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -81,14 +81,7 @@ class PageServer:
         views = None if rights.seen is None or self.records is None else self._views_run(rights)
         links = Served(scope.get("root_path", "").rstrip("/"), dagster, self.records is not None, views)
         actions = Actions(api_address(request), rights, links.has_runs)
-        bar = Bar.of(
-            links.base,
-            reader,
-            may_open_of(scope),
-            dagster=dagster or "",
-            hosts_dagster=links.has_runs,
-            current=section,
-        )
+        bar = bar_of(scope, links.base, dagster=dagster or "", hosts_dagster=links.has_runs, current=section)
         html = rendered(name, view, links, bar=bar, actions=actions)
         return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 
