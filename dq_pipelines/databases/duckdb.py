@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from dq_pipelines.databases.connections import place_of
-from dq_pipelines.databases.files import change_number, existing, path_of
-from dq_pipelines.databases.session import UNREADABLE, Column, Session
-from dq_pipelines.errors import SourceError, Transient, nearest
+from dq_pipelines.databases.files import FileSession, change_number, existing, path_of
+from dq_pipelines.databases.session import UNREADABLE, Column
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
 
 _ROWS_AT_ONCE = 20_000
@@ -29,21 +26,20 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "threads": "1",
 }
-_TEMPORARY = ("lock on file", "different configuration", "Out of Memory")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE")
 
 
-class DuckdbSession(Session):
+class DuckdbSession(FileSession):
     """A session by a URL `duckdb:///path`; `new_folder` makes a folder for the copy. Raises SourceError, or Transient."""
 
-    def __init__(self, url: str, new_folder: Callable[[], Path]) -> None:
-        import duckdb
+    library_errors = (duckdb.Error,)
+    temporary = ("lock on file", "different configuration", "Out of Memory")
 
-        self._place = place_of(url)
+    def __init__(self, url: str, new_folder: Callable[[], Path]) -> None:
+        super().__init__(place_of(url))
         path = existing(path_of(url), self._place)
         log = path.with_name(path.name + ".wal")
-        self._lock = threading.Lock()
         folder = new_folder()
         with self._errors("wanted to open it"):
             self._number = change_number([path, log])
@@ -54,30 +50,21 @@ class DuckdbSession(Session):
             self._connection = duckdb.connect(folder / "copy.db", read_only=True, config=_CONFIG)
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
             self._connection.execute("SET GLOBAL lock_configuration = true")
-        self._end = weakref.finalize(self, _close, self._connection, folder)
+        self._end_with(folder)
 
-    def rows_of(self, table: str) -> str:
-        found = self._all(
+    def tables(self) -> Mapping[str, str]:
+        found = self.all(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
             " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
         )
-        known = {f"{schema}.{name}": f"{self.quoted(schema)}.{self.quoted(name)}" for schema, name in found}
-        wanted = {table.lower(), f"main.{table}".lower()}
-        rows = next((quoted for name, quoted in known.items() if name.lower() in wanted), None)
-        if rows is None:
-            names = [name.removeprefix("main.") for name in known]
-            raise SourceError(f"{self._place}: wanted a table '{table}', found none{nearest(table, names)}")
-        return rows
+        return {
+            f"{schema}.{name}".removeprefix("main."): f"{self.quoted(schema)}.{self.quoted(name)}"
+            for schema, name in found
+        }
 
     def columns(self, rows: str) -> Sequence[Column]:
-        described = self._all(f"DESCRIBE SELECT * FROM {rows} AS _dq")  # noqa: S608 - quoted by `rows_of`, or the project's own SQL
+        described = self.all(f"DESCRIBE SELECT * FROM {rows} AS _dq")  # noqa: S608 - quoted by `rows_of`, or the project's own SQL
         return [_column(name, type_, f"_dq.{self.quoted(name)}") for name, type_, *_ in described]
-
-    def values(self, sql: str) -> tuple[Any, ...]:
-        return self._all(sql)[0]
-
-    def quoted(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
 
     def point(self, column: Column) -> str | None:
         name = f"_dq.{self.quoted(column.name)}"
@@ -98,16 +85,13 @@ class DuckdbSession(Session):
     def digest(self, rows: str) -> str:
         return "count(*), (coalesce(sum(hash(_dq)), 0) % 9223372036854775807)::BIGINT"
 
-    def number_of_now(self) -> int:
-        return self._number
-
     def batches(self, rows: str, columns: Sequence[Column], where: str, order: str) -> Iterator[pl.DataFrame]:
         import polars as pl
 
         everything = self.columns(rows)
         # All columns each time, so that the plan and with it the order of rows is the same.
         listed = ", ".join(f"{_sound(column)} AS c{place}" for place, column in enumerate(everything))
-        bad = " OR ".join(f"coalesce({column.unsound}, false)" for column in everything if column.unsound) or "false"
+        bad = " OR ".join(column.is_unsound for column in everything if column.unsound) or "false"
         places = {column.read: f"c{place}" for place, column in enumerate(everything)}
         for batch in self._stream(f"SELECT {listed}, {bad} AS bad FROM {rows} AS _dq{where}{order}"):  # noqa: S608
             raw = pl.DataFrame(batch)
@@ -117,21 +101,17 @@ class DuckdbSession(Session):
             )
 
     def unreadable(self, rows: str, columns: Sequence[Column], where: str, order: str) -> Iterator[tuple[str, str]]:
-        bad = [(column, f"coalesce({column.unsound}, false)") for column in columns if column.unsound]
+        bad = [column for column in columns if column.unsound]
         if not bad:
             return
-        whys = " ".join(f"WHEN {condition} THEN {place}" for place, (_, condition) in enumerate(bad))
+        whys = " ".join(f"WHEN {column.is_unsound} THEN {place}" for place, column in enumerate(bad))
         everything = ", ".join(f"{column.read}" for column in self.columns(rows))
         for batch in self._stream(
             f"SELECT _dq::VARCHAR, CASE {whys} END, {everything} FROM {rows} AS _dq{where}{order}"  # noqa: S608
         ):
             for text, why in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
                 if why is not None:
-                    column, _ = bad[why]
-                    yield (
-                        text,
-                        f"column '{column.name}' holds a value that a {column.type} of other engines does not have",
-                    )
+                    yield text, bad[why].why_unreadable
 
     def _stream(self, sql: str) -> Iterator[Any]:
         with self._errors("wanted to read its rows"), self._lock:
@@ -142,28 +122,8 @@ class DuckdbSession(Session):
         finally:
             connection.close()
 
-    def _all(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._lock, self._errors("wanted to ask it"):
-            return self._connection.execute(sql).fetchall()
-
-    @contextmanager
-    def _errors(self, wanted: str) -> Iterator[None]:
-        import duckdb
-
-        try:
-            yield
-        except (duckdb.Error, OSError) as error:
-            text = re.sub(r"^\w[\w ]* Error: ", "", str(error).split("\n\n")[0])
-            kind = Transient if any(word in str(error) for word in _TEMPORARY) else SourceError
-            raise kind(f"{self._place}: {wanted}, got: {' '.join(text.split())}") from None
-
-    def close(self) -> None:
-        self._end()
-
-
-def _close(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    connection.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    def said(self, error: Exception) -> str:
+        return re.sub(r"^\w[\w ]* Error: ", "", str(error).split("\n\n")[0])
 
 
 def _sound(column: Column) -> str:

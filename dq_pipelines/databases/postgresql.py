@@ -6,7 +6,6 @@ Arrow does not hold exactly are read as text: NUMERIC by its digits, arrays as J
 
 from __future__ import annotations
 
-import itertools
 import re
 import threading
 import weakref
@@ -16,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.databases.connections import place_of, without_secrets
-from dq_pipelines.databases.postgresql_columns import column_of, is_unreadable, value_of, why_unreadable
+from dq_pipelines.databases.postgresql_columns import column_of, is_unreadable, value_of
 from dq_pipelines.databases.session import UNREADABLE, Column, Session
 from dq_pipelines.databases.ssh import OpenTunnel
 from dq_pipelines.databases.tunnel import Tunnel, target_of, through
@@ -69,7 +68,6 @@ class PostgresSession(Session):
         self._tunnel = self._opened(tunnel) if tunnel is not None else None
         self._lock = threading.Lock()
         self._snapshot = ""
-        self._numbers = itertools.count(1)
         import psycopg2
 
         with _closed_on_error(self._tunnel), self._errors("wanted to connect"):
@@ -109,12 +107,8 @@ class PostgresSession(Session):
             for one in described
         ]
 
-    def values(self, sql: str) -> tuple[Any, ...]:
-        (first, *_) = self._execute(sql)
-        return first
-
-    def quoted(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
+    def all(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        return self._execute(sql)
 
     def point(self, column: Column) -> str | None:
         name = f"_dq.{self.quoted(column.name)}"
@@ -146,17 +140,16 @@ class PostgresSession(Session):
         for batch in self._stream(f"SELECT {listed} FROM {rows} AS _dq{where}{order}"):  # noqa: S608 - quoted names, and the project's SQL
             raw = pl.DataFrame(batch)
             raw.columns = [column.name for column in columns]
-            yield raw.select(
-                *(value_of(raw, column) for column in columns),
-                pl.any_horizontal(False, *(is_unreadable(raw, column) for column in columns)).alias(UNREADABLE),
-            )
+            values = [value_of(raw, column) for column in columns]
+            bad = (is_unreadable(raw, value, column) for value, column in zip(values, columns, strict=True))
+            yield raw.select(*values, pl.any_horizontal(False, *bad).alias(UNREADABLE))
 
     def unreadable(self, rows: str, columns: Sequence[Column], where: str, order: str) -> Iterator[tuple[str, str]]:
-        bad = [(column, f"coalesce({column.unsound}, false)") for column in columns if column.unsound]
+        bad = [column for column in columns if column.unsound]
         if not bad:
             return
-        whys = " ".join(f"WHEN {condition} THEN {_text(why_unreadable(column))}" for column, condition in bad)
-        any_bad = " OR ".join(condition for _, condition in bad)
+        whys = " ".join(f"WHEN {column.is_unsound} THEN {_text(column.why_unreadable)}" for column in bad)
+        any_bad = " OR ".join(column.is_unsound for column in bad)
         sql = (
             f"SELECT _dq::text, CASE {whys} END FROM (SELECT * FROM {rows} AS _dq{where}) AS _dq WHERE {any_bad}{order}"  # noqa: S608
         )

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 #: A numeric's digits that a decimal of Polars holds.
 _MOST_DIGITS = 38
-#: Numerics that are no number. One with declared digits cannot be infinite.
-_NO_NUMBERS = "'NaN'"
 #: Dates that Python and other engines have lie from the first to before the second.
 _LEAST_DAY, _AFTER_LAST_DAY = "0001-01-01", "10000-01-01"
 
@@ -34,8 +32,9 @@ def column_of(name: str, type_: str, category: str, precision: int | None, scale
         # Infinite ones come as moments before all others, since the driver's sum of days or microseconds overflows.
         unsound = f"({value} < '{_LEAST_DAY}' OR {value} >= '{_AFTER_LAST_DAY}')"
         return Column(name, type_, dtype, value, unsound)
+    # A numeric with declared digits may be NaN, and cannot be infinite.
     if type_ == "numeric" and precision and precision <= _MOST_DIGITS and 0 <= (scale or 0) <= precision:
-        return Column(name, type_, pl.Decimal(precision, scale or 0), f"{value}::text", f"{value} IN ({_NO_NUMBERS})")
+        return Column(name, type_, pl.Decimal(precision, scale or 0), f"{value}::text", f"{value} = 'NaN'")
     if type_ == "oid":
         return Column(name, type_, pl.Int64(), f"{value}::int8")
     if category == "A":
@@ -49,21 +48,16 @@ def value_of(raw: pl.DataFrame, column: Column) -> pl.Series:
     return values.cast(column.dtype, strict=False) if values.dtype != column.dtype else values
 
 
-def is_unreadable(raw: pl.DataFrame, column: Column) -> pl.Series | bool:
-    """Which rows have a value in this column that its type cannot hold."""
+def is_unreadable(raw: pl.DataFrame, value: pl.Series, column: Column) -> pl.Series | bool:
+    """Which rows have a value in this column that its type cannot hold; `value` is what `value_of` gives."""
     import polars as pl
 
     values = raw.get_column(column.name)
     if not column.unsound:
         return False
     if column.dtype.is_decimal():
-        return values.is_not_null() & value_of(raw, column).is_null()
+        return values.is_not_null() & value.is_null()
     least, after = (date.fromisoformat(_LEAST_DAY) - date(1970, 1, 1)).days, (date.max - date(1970, 1, 1)).days + 1
     unit = 1 if column.dtype == pl.Date else 86_400_000_000
     points = values.to_physical()
     return ((points < least * unit) | (points >= after * unit)).fill_null(False)
-
-
-def why_unreadable(column: Column) -> str:
-    """One sentence about a row whose value in this column cannot be read."""
-    return f"column '{column.name}' holds a value that a {column.type} of other engines does not have"

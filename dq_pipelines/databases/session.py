@@ -28,6 +28,16 @@ class Column:
     #: the SQL of a condition on values that `dtype` cannot hold; "" where it holds all
     unsound: str = ""
 
+    @property
+    def is_unsound(self) -> str:
+        """The SQL of whether a value is such a one: never NULL."""
+        return f"coalesce({self.unsound}, false)"
+
+    @property
+    def why_unreadable(self) -> str:
+        """One sentence about a row with such a value."""
+        return f"column '{self.name}' holds a value that a {self.type} of other engines does not have"
+
 
 class Session(abc.ABC):
     """A read-only session, which sees the database at one moment."""
@@ -41,12 +51,16 @@ class Session(abc.ABC):
         """The columns of rows, such as `rows_of` gives. Raises SourceError for SQL that does not run."""
 
     @abc.abstractmethod
+    def all(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        """All rows of a query that has few."""
+
     def values(self, sql: str) -> tuple[Any, ...]:
         """The first row of a query."""
+        return self.all(sql)[0]
 
-    @abc.abstractmethod
     def quoted(self, name: str) -> str:
-        """The name of a column in SQL."""
+        """A name in SQL."""
+        return '"' + name.replace('"', '""') + '"'
 
     def watermark(self, column: Column, rows: str) -> Column:
         """The column by which these rows are read, with a type that all its values have."""

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dq_pipelines.databases.connections import place_of
-from dq_pipelines.databases.files import change_number, existing, path_of
-from dq_pipelines.databases.session import UNREADABLE, Column, Session
+from dq_pipelines.databases.files import FileSession, change_number, existing, path_of
+from dq_pipelines.databases.session import UNREADABLE, Column
 from dq_pipelines.databases.sqlite_values import Undecodable, add_functions, in_form, shown_row, text_of
-from dq_pipelines.errors import SourceError, Transient, nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,38 +28,35 @@ _PATIENCE = 10
 #: SQLite takes at most 127 arguments of a function, and some 2,000 columns of a result.
 _COLUMNS_AT_ONCE = 50
 _KINDS = ("integer", "real", "text", "blob")
-_TEMPORARY = ("locked", "busy", "disk I/O error", "disk is full", "out of memory")
 
 
-class SqliteSession(Session):
+class SqliteSession(FileSession):
     """A session by a URL `sqlite:///path`; `new_folder` makes a folder for a copy. Raises SourceError, or Transient."""
 
+    library_errors = (sqlite3.Error,)
+    temporary = ("locked", "busy", "disk I/O error", "disk is full", "out of memory")
+
     def __init__(self, url: str, new_folder: Callable[[], Path]) -> None:
-        self._place = place_of(url)
+        super().__init__(place_of(url))
         path = existing(path_of(url), self._place)
-        self._lock = threading.RLock()
         self._views = itertools.count(1)
         self._columns: dict[str, Sequence[Column]] = {}
         self._readable: set[tuple[str, str]] = set()
-        self._folder: Path | None = None
+        folder: Path | None = None
         with self._errors("wanted to open it"):
             self._number = change_number([path, path.with_name(path.name + "-wal")])
             if not _lets_writers_go_on(path):
-                self._folder = new_folder()
-                path = _copied(path, self._folder / "copy.db")
+                folder = new_folder()
+                path = _copied(path, folder / "copy.db")
             self._connection = _opened(path)
             add_functions(self._connection)
             self._connection.execute("BEGIN")
-            self._all("SELECT count(*) FROM sqlite_schema")
-        self._end = weakref.finalize(self, _close, self._connection, self._folder)
+            self.all("SELECT count(*) FROM sqlite_schema")
+        self._end_with(folder)
 
-    def rows_of(self, table: str) -> str:
-        known = [name for (name,) in self._all("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")]
-        wanted = {table.lower(), table.removeprefix("main.").lower()}
-        name = next((name for name in known if name.lower() in wanted), None)
-        if name is None:
-            raise SourceError(f"{self._place}: wanted a table '{table}', found none{nearest(table, known)}")
-        return f"main.{self.quoted(name)}"
+    def tables(self) -> Mapping[str, str]:
+        found = self.all("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
+        return {name: f"main.{self.quoted(name)}" for (name,) in found}
 
     def columns(self, rows: str) -> Sequence[Column]:
         if rows not in self._columns:
@@ -87,16 +80,10 @@ class SqliteSession(Session):
             ]
         return found
 
-    def values(self, sql: str) -> tuple[Any, ...]:
-        return self._all(sql)[0]
-
-    def quoted(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
-
     def watermark(self, column: Column, rows: str) -> Column:
         import polars as pl
 
-        kinds = self._all(
+        kinds = self.all(
             f"SELECT DISTINCT typeof({column.read}), dq_form({column.read}) FROM {rows} AS _dq"  # noqa: S608
             f" WHERE {column.read} IS NOT NULL LIMIT 3"
         )
@@ -130,9 +117,6 @@ class SqliteSession(Session):
         ]
         whole = parts[0] if len(parts) == 1 else ", ".join(f"dq_row({part})" for part in parts)
         return f"count(*), dq_rows({whole})"
-
-    def number_of_now(self) -> int:
-        return self._number
 
     def batches(self, rows: str, columns: Sequence[Column], where: str, order: str) -> Iterator[pl.DataFrame]:
         import polars as pl
@@ -179,22 +163,6 @@ class SqliteSession(Session):
                 return
             yield fetched
 
-    def _all(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._lock, self._errors("wanted to ask it"):
-            return self._connection.execute(sql).fetchall()
-
-    @contextmanager
-    def _errors(self, wanted: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            text = " ".join(str(error).split())
-            kind = Transient if any(word in text for word in _TEMPORARY) else SourceError
-            raise kind(f"{self._place}: {wanted}, got: {text}") from None
-
-    def close(self) -> None:
-        self._end()
-
 
 def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(
@@ -222,14 +190,6 @@ def _copied(path: Path, copy: Path) -> Path:
         source.close()
         target.close()
     return copy
-
-
-def _close(connection: sqlite3.Connection, folder: Path | None) -> None:
-    import shutil
-
-    connection.close()
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parts(columns: Sequence[Column]) -> list[Sequence[Column]]:
