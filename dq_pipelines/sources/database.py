@@ -117,9 +117,8 @@ class DatabaseSource(Source, abc.ABC):
             least = session.literal(column, greatest - self.incremental.back(is_time=not is_number(column)))
             late = f"_dq.{session.quoted(column.name)} >= {least} OR {late}"
         counted = session.values(f"SELECT {session.digest(rows)} FROM {rows} AS _dq WHERE {late}")  # noqa: S608
-        return Watermark(
-            BEFORE_ALL if greatest is None else greatest, digest_of(*counted), session, is_time=not is_number(column)
-        )
+        number = BEFORE_ALL if greatest is None else greatest
+        return Watermark(number, digest_of(*counted), session=session, column=column)
 
     @property
     def _address(self) -> str:
@@ -142,9 +141,7 @@ class DatabaseSource(Source, abc.ABC):
 
     def _session_of(self, item: Input) -> Session:
         """The session in which an input was listed."""
-        version = item.version
-        listed = version.session if isinstance(version, DatabaseState) else None
-        return listed or self._session()
+        return item.version.session if isinstance(item.version, DatabaseState) else self._session()
 
     def _rows(self, session: Session) -> str:
         return (
@@ -200,9 +197,8 @@ class DatabaseSource(Source, abc.ABC):
     def _first_rows(self, version: Watermark) -> Watermark:
         """The version that ends with the row that is `max_rows` after what has landed, and all of its value."""
         assert self.incremental is not None  # noqa: S101 - of `unconsumed`, which has looked
-        session = version.session or self._session()
-        rows = self._rows(session)
-        column, point = self._watermark(session, rows)
+        session, column = version.session, version.column
+        rows, point = self._rows(session), session.point(column)
         name = f"_dq.{session.quoted(column.name)}"
         new = (
             f"{name} > {session.literal(column, version.after)} AND "
@@ -232,7 +228,7 @@ class DatabaseSource(Source, abc.ABC):
         (item,) = inputs
         session = self._session_of(item)
         rows = self._rows(session)
-        where, order = self._range(session, rows, item)
+        where, order = self._range(session, item)
         columns = session.typed(session.columns(rows), rows, where)
         (source,) = self.row_sources(item)
         names = names_of(item.uri, [column.name for column in columns])
@@ -244,13 +240,12 @@ class DatabaseSource(Source, abc.ABC):
         found = reading([good], [bad] if any(column.unsound for column in landed) else [])
         return replace(found, overlap=self._overlap(item, names, schema))
 
-    def _range(self, session: Session, rows: str, item: Input) -> tuple[str, str]:
+    def _range(self, session: Session, item: Input) -> tuple[str, str]:
         """The SQL after FROM for the rows of an input: WHERE and ORDER BY."""
         version = item.version
         if not isinstance(version, Watermark):
             return "", ""
-        column, _ = self._watermark(session, rows)
-        name = f"_dq.{session.quoted(column.name)}"
+        column, name = version.column, f"_dq.{session.quoted(version.column.name)}"
         if version.number == BEFORE_ALL:
             return f" WHERE {out_of_order(session, column)}", f" ORDER BY {name}"
         within = [f"{name} <= {session.literal(column, version.number)}"]

@@ -50,19 +50,24 @@ class Incremental(Strict):
 class DatabaseState(Version):
     """The state of a database in which rows were listed, and in which they are read, whatever came later."""
 
-    session: Session | None = field(default=None, compare=False, repr=False)
+    session: Session = field(kw_only=True, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Watermark(DatabaseState):
     """Rows up to a value of the column that grows: `number` is that value, `changed` a digest of the rows near it."""
 
+    #: the column, with the type that all its values have
+    column: Column = field(kw_only=True, compare=False, repr=False)
     #: the greatest value that had landed before; None for the first batch
     after: int | None = None
     #: from which value on rows are read; rows at or before `after` that have landed are left out
     since: int | None = None
-    #: whether values are times
-    is_time: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether values are times."""
+        return not is_number(self.column)
 
     def __str__(self) -> str:
         return f"rows up to {shown_point(self.number, self.is_time)}"
